@@ -1,0 +1,62 @@
+"""Time and chance, injected everywhere so that tests own them."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where the program reads time.
+
+    ``now`` gives unix seconds (wall clock, may step); ``monotonic`` gives seconds that never go back.
+    """
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(slots=True)
+class ManualClock:
+    """A clock that moves only when told; ``now`` and ``monotonic`` can be moved apart to play a clock step."""
+
+    wall: float = 1_800_000_000.0
+    steady: float = 0.0
+    clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(now=lambda: self.wall, monotonic=lambda: self.steady)
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass on both clocks."""
+        self.wall += seconds
+        self.steady += seconds
+
+
+def uniform01() -> float:
+    """Draw from [0, 1): the default source of jitter."""
+    return random.random()  # noqa: S311  # jitter, not a secret
+
+
+def iso(at: float | None) -> str | None:
+    """Write unix seconds as RFC 3339 in UTC with milliseconds, as HubSpot does; ``None`` stays ``None``.
+
+    >>> iso(1763752083.1234)
+    '2025-11-21T19:08:03.123Z'
+    """
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_iso(text: object) -> float | None:
+    """Read an RFC 3339 time into unix seconds; anything else is ``None`` (HubSpot's fields are all optional)."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
