@@ -131,6 +131,17 @@ def hash01(key: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most ``requests`` in any ``seconds`` seconds; written ``100/10s``."""
+
+    requests: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.requests}/{self.seconds:g}s"
+
+
+@dataclass(frozen=True, slots=True)
 class WatchRequest:
     """Somebody's wish that a task be watched, from the file or from a command."""
 

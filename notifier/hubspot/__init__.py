@@ -1,0 +1,1 @@
+"""How HubSpot is asked, and what its answers mean."""

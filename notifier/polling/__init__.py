@@ -1,0 +1,1 @@
+"""When to ask HubSpot, and what was seen."""
