@@ -8,11 +8,11 @@ the callback it belongs to, which is what a backend shared by several replicas n
 Each method is one transaction. What it returned is on disk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, NewDelivery, Watch, WatchRequest, WatchState
+from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, NewDelivery, Watch, WatchState
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,15 @@ class Store(Protocol):
     """Everything that is asked of a store. ``now`` is always the caller's, in unix seconds."""
 
     # -- watches ------------------------------------------------------------------------------------------------------
-    async def reconcile(self, wanted: Sequence[WatchRequest], now: float) -> Reconciled:
-        """Make the watches of origin ``config`` those of the file; what has ended stays ended."""
+    async def reconcile(self, wanted: Sequence[Watch], now: float) -> Reconciled:
+        """Make the active watches of origin ``config`` those of the file, given as they would begin now.
 
-    async def add_watch(self, wanted: WatchRequest, now: float) -> tuple[Watch, bool]:
-        """Watch a task from now on; True when that is news. An active or ended watch is left as it is."""
+        A watch that is there keeps its progress and takes the file's label, callbacks and deadline; one that was removed
+        begins again; one that ended, expired or was lost stays so, whatever the file lists.
+        """
+
+    async def add_watch(self, wanted: Watch) -> tuple[Watch, bool]:
+        """Begin a watch; True when that is news. One that is active or ended is left as it is."""
 
     async def remove_watch(self, watch_id: str, now: float) -> Watch:
         """Stop watching. :raises UnknownName: no such watch."""
@@ -94,7 +98,7 @@ class Store(Protocol):
     async def overdue_watches(self, account: str, before: float, limit: int) -> Sequence[Watch]:
         """Give active watches whose deadline passed before ``before``."""
 
-    async def save_poll(self, result: PollResult) -> bool:
+    async def save_poll(self, result: PollResult, now: float) -> bool:
         """Record what a poll saw, with the event and the deliveries it owes; False when the watch is not active."""
 
     async def find_watches(
@@ -117,20 +121,21 @@ class Store(Protocol):
     async def claim(self, callback: str, *, now: float, lease: float, limit: int) -> Sequence[Claim]:
         """Take due deliveries of a callback and open an attempt for each, in one commit; the longest due first."""
 
-    async def settle(self, settlement: Settlement) -> bool:
+    async def settle(self, settlement: Settlement, now: float) -> bool:
         """Record how an attempt went; False when the lease was lost meanwhile."""
 
     async def next_attempt_at(self, callback: str) -> float | None:
         """Tell when the callback's next delivery is due."""
 
-    async def adopt_deliveries(self, callbacks: Iterable[str], now: float) -> int:
-        """Take back what a session that is gone had claimed, and hold or release what the configured callbacks ask for.
+    async def adopt_deliveries(self, configured: Collection[str], holding: Collection[str], now: float) -> int:
+        """Take back what a session that is gone had claimed; hold what is owed to callbacks not ``configured``.
 
-        Attempts left open are closed as ``unknown``/``interrupted``. Returns how many there were.
+        Attempts left open are closed as ``unknown``/``interrupted`` and owed again at once, or held for the callbacks
+        in ``holding``. Returns how many there were.
         """
 
-    async def release(self, now: float) -> None:
-        """Give back every lease of this session, before it ends."""
+    async def release(self, holding: Collection[str], now: float) -> int:
+        """Give back every lease of this session before it ends, as ``adopt_deliveries`` does; gives their number."""
 
     async def find_event(self, event_id: str) -> Event:
         """Give one event. :raises UnknownName: no such event."""
@@ -174,6 +179,3 @@ class Store(Protocol):
     # -- the store itself ---------------------------------------------------------------------------------------------
     async def changed_elsewhere(self) -> bool:
         """Tell whether somebody else wrote to the store since this was last asked."""
-
-    async def aclose(self) -> None:
-        """Finish what was asked for and let the store go."""

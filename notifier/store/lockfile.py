@@ -1,0 +1,61 @@
+"""The lock that keeps a second daemon off the same store."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from notifier.errors import StoreLocked, StoreUnusable
+
+
+class LockFile:
+    """An advisory lock beside the store; the kernel lets go of it when the daemon ends, however it ends.
+
+    :raises StoreLocked: another daemon holds it.
+    :raises StoreUnusable: the file can't be made.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        path = store.with_name(store.name + ".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnusable(f"{error.filename}: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._fd)
+            raise StoreLocked(
+                f"{self._store}: another notifier (process id {holder}) runs on this store; stop it or configure another `store`"
+            ) from None
+        os.truncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+
+def is_locked(store: Path) -> int | None:
+    """Give the process id of the daemon that runs on ``store``, or None when there is none."""
+    try:
+        fd = os.open(store.with_name(store.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        text = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+        return int(text) if text.isdigit() else 0
+    else:
+        return None
+    finally:
+        os.close(fd)

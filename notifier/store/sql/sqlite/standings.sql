@@ -1,0 +1,22 @@
+-- callback_standing: what is remembered of a callback
+SELECT name, paused_until, disabled_at, disabled_reason FROM callbacks WHERE name = ?;
+
+-- pause_callback: a pause is only ever made longer
+INSERT INTO callbacks (name, paused_until) VALUES (:name, :until)
+ON CONFLICT (name) DO UPDATE SET paused_until = max(coalesce(paused_until, 0), excluded.paused_until);
+
+-- disable_callback: nothing more is sent to it
+INSERT INTO callbacks (name, disabled_at, disabled_reason) VALUES (:name, :now, :reason)
+ON CONFLICT (name) DO UPDATE SET disabled_at = coalesce(disabled_at, excluded.disabled_at),
+    disabled_reason = coalesce(disabled_reason, excluded.disabled_reason);
+
+-- enable_callback: pauses and disablement are lifted
+UPDATE callbacks SET paused_until = NULL, disabled_at = NULL, disabled_reason = NULL WHERE name = ?;
+
+-- account_standing: what is remembered of an account
+SELECT name, rejected_at, reason, correlation_id FROM accounts WHERE name = ?;
+
+-- set_account_standing: whole
+INSERT INTO accounts (name, rejected_at, reason, correlation_id) VALUES (:name, :rejected_at, :reason, :correlation_id)
+ON CONFLICT (name) DO UPDATE SET rejected_at = excluded.rejected_at, reason = excluded.reason,
+    correlation_id = excluded.correlation_id;

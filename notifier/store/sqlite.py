@@ -1,0 +1,272 @@
+"""The store on one SQLite file.
+
+One thread writes at a time, behind ``Committer``; reads run beside it on a connection of their own and see what was last
+committed. The lock file makes a daemon the only session; commands open the same file without it, to look on or to ask.
+"""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from notifier.errors import UnknownName
+from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, Watch, WatchState
+from notifier.store import changes
+from notifier.store.committer import Committer
+from notifier.store.connection import open_file, open_reader, unusable
+from notifier.store.contract import AccountStanding, CallbackStanding, PollResult, Reconciled, Settlement, Telling
+from notifier.store.lockfile import LockFile
+from notifier.store.rows import (
+    attempt_from_row,
+    delivery_from_row,
+    event_from_row,
+    storable,
+    watch_from_row,
+    watch_to_row,
+)
+
+T = TypeVar("T")
+DRAIN_LIMIT = 5.0  # seconds to wait for the last commit when the store is closed
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path,
+    *,
+    daemon: bool,
+    create: bool = True,
+    on_stuck: Callable[[str], None] = lambda _trouble: None,
+) -> AsyncIterator["SqliteStore"]:
+    """Open the store at ``path`` for as long as the context lasts.
+
+    :param daemon: take the lock that keeps a second daemon away.
+    :param create: make the file when there is none.
+    :param on_stuck: told once when commits begin to wait for a full disk or another writer.
+    :raises StoreLocked: ``daemon``, and another one runs on it.
+    :raises StoreTooNew: a newer notifier wrote it.
+    :raises StoreUnusable: it can't be opened.
+    """
+    with ExitStack() as stack:
+        if daemon:
+            stack.enter_context(LockFile(path))
+        writer = stack.enter_context(closing(open_file(path, create=create, daemon=daemon)))
+        reader = stack.enter_context(closing(open_reader(path)))
+        committer = Committer(writer, on_stuck)
+        async with anyio.create_task_group() as group:
+            group.start_soon(committer.run)
+            try:
+                yield SqliteStore(path, reader, committer)
+            finally:
+                with anyio.move_on_after(DRAIN_LIMIT, shield=True):
+                    await committer.submit(lambda _connection: None)  # what was asked before it is on disk
+                group.cancel_scope.cancel()
+
+
+class SqliteStore:
+    """One session on the file; made by ``open_sqlite``. See ``contract.Store`` for what each method promises."""
+
+    def __init__(self, path: Path, reader: sqlite3.Connection, committer: Committer) -> None:
+        self.path = path
+        self.session = "ses_" + secrets.token_hex(8)
+        self._reader = reader
+        self._committer = committer
+        self._reading = anyio.Lock()
+        self._version_seen: int | None = None
+
+    async def _change(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._committer.submit(change)
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
+
+    async def _read(self, query: str, parameters: Any) -> list[sqlite3.Row]:
+        try:
+            async with self._reading:
+                return await to_thread.run_sync(lambda: self._reader.execute(changes.SQL[query], parameters).fetchall())
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
+
+    # -- watches ------------------------------------------------------------------------------------------------------
+    async def reconcile(self, wanted: Sequence[Watch], now: float) -> Reconciled:
+        return await self._change(lambda connection: changes.reconcile(connection, wanted, now))
+
+    async def add_watch(self, wanted: Watch) -> tuple[Watch, bool]:
+        return await self._change(lambda connection: changes.add_watch(connection, wanted))
+
+    async def remove_watch(self, watch_id: str, now: float) -> Watch:
+        return await self._change(lambda connection: changes.remove_watch(connection, watch_id, now))
+
+    async def due_watches(self, account: str, now: float, limit: int) -> Sequence[Watch]:
+        return [watch_from_row(row) for row in await self._read("due_watches", (account, now, limit))]
+
+    async def next_poll_at(self, account: str) -> float | None:
+        return _number((await self._read("next_poll_at", (account,)))[0])
+
+    async def overdue_watches(self, account: str, before: float, limit: int) -> Sequence[Watch]:
+        return [watch_from_row(row) for row in await self._read("overdue_watches", (account, before, limit))]
+
+    async def save_poll(self, result: PollResult, now: float) -> bool:
+        def save(connection: sqlite3.Connection) -> bool:
+            if not connection.execute(changes.SQL["save_progress"], watch_to_row(result.watch)).rowcount:
+                return False
+            if result.telling is not None:
+                changes.record(connection, result.telling, now)
+            return True
+
+        return await self._change(save)
+
+    async def find_watches(
+        self,
+        *,
+        states: Iterable[WatchState] | None = None,
+        account: str | None = None,
+        task_id: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Watch]:
+        parameters = {"states": _json(states), "account": account, "task_id": task_id, "limit": limit}
+        return [watch_from_row(row) for row in await self._read("find_watches", parameters)]
+
+    async def count_watches(self) -> dict[tuple[str, str, WatchState], int]:
+        return {(row[0], row[1], WatchState(row[2])): row[3] for row in await self._read("count_watches", ())}
+
+    # -- events and deliveries ----------------------------------------------------------------------------------------
+    async def record(self, telling: Telling, now: float) -> bool:
+        return await self._change(lambda connection: changes.record(connection, telling, now))
+
+    async def claim(self, callback: str, *, now: float, lease: float, limit: int) -> Sequence[Claim]:
+        return await self._change(
+            lambda connection: changes.claim(connection, self.session, callback, now, now + lease, limit)
+        )
+
+    async def settle(self, settlement: Settlement, now: float) -> bool:
+        return await self._change(lambda connection: changes.settle(connection, self.session, settlement, now))
+
+    async def next_attempt_at(self, callback: str) -> float | None:
+        at = _number((await self._read("next_attempt_at", {"callback": callback, "session": self.session}))[0])
+        standing = await self.callback_standing(callback)
+        if at is None or standing.disabled_at is not None:
+            return None
+        return max(at, standing.paused_until or at)
+
+    async def adopt_deliveries(self, configured: Collection[str], holding: Collection[str], now: float) -> int:
+        def adopt(connection: sqlite3.Connection) -> int:
+            orphans = connection.execute(changes.SQL["orphans"], {"session": self.session}).fetchall()
+            changes.give_back(connection, orphans, holding, now)
+            parameters = {"configured": _json(configured), "now": now}
+            connection.execute(changes.SQL["hold_absent"], parameters)
+            connection.execute(changes.SQL["release_present"], parameters)
+            return len(orphans)
+
+        return await self._change(adopt)
+
+    async def release(self, holding: Collection[str], now: float) -> int:
+        def give_back(connection: sqlite3.Connection) -> int:
+            leased = connection.execute(changes.SQL["my_leases"], {"session": self.session}).fetchall()
+            changes.give_back(connection, leased, holding, now)
+            return len(leased)
+
+        return await self._change(give_back)
+
+    async def find_event(self, event_id: str) -> Event:
+        for row in await self._read("event_by_id", (event_id,)):
+            return event_from_row(row)
+        raise UnknownName(f"no event {event_id}")
+
+    async def find_deliveries(
+        self,
+        *,
+        states: Iterable[DeliveryState] | None = None,
+        callback: str | None = None,
+        event_id: str | None = None,
+        watch_id: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Delivery]:
+        parameters = {
+            "states": _json(states),
+            "callback": callback,
+            "event_id": event_id,
+            "watch_id": watch_id,
+            "limit": limit,
+        }
+        return [delivery_from_row(row) for row in await self._read("find_deliveries", parameters)]
+
+    async def find_delivery(self, delivery_id: str) -> tuple[Delivery, Event, Sequence[Attempt]]:
+        for row in await self._read("delivery_by_id", (delivery_id,)):
+            attempts = await self._read("attempts_of", (delivery_id,))
+            return (
+                delivery_from_row(row),
+                await self.find_event(row["event_id"]),
+                [attempt_from_row(each) for each in attempts],
+            )
+        raise UnknownName(f"no delivery {delivery_id}; `notifier delivery list` shows their ids")
+
+    async def redeliver(self, delivery_id: str, now: float) -> Delivery:
+        await self._change(
+            lambda connection: (
+                connection.execute(changes.SQL["redeliver"], {"delivery_id": delivery_id, "now": now}) and None
+            )
+        )
+        delivery, _, _ = await self.find_delivery(delivery_id)
+        return delivery
+
+    async def count_deliveries(self) -> dict[tuple[str, DeliveryState], int]:
+        return {(row[0], DeliveryState(row[1])): row[2] for row in await self._read("count_deliveries", ())}
+
+    # -- standings ----------------------------------------------------------------------------------------------------
+    async def callback_standing(self, name: str) -> CallbackStanding:
+        for row in await self._read("callback_standing", (name,)):
+            return CallbackStanding(**dict(row))
+        return CallbackStanding(name)
+
+    async def enable_callback(self, name: str, now: float) -> None:
+        def enable(connection: sqlite3.Connection) -> None:
+            connection.execute(changes.SQL["enable_callback"], (name,))
+            connection.execute(changes.SQL["release_enabled"], {"callback": name, "now": now})
+
+        await self._change(enable)
+
+    async def disable_callback(self, name: str, reason: str, now: float) -> None:
+        def disable(connection: sqlite3.Connection) -> None:
+            connection.execute(changes.SQL["disable_callback"], {"name": name, "reason": reason, "now": now})
+            connection.execute(changes.SQL["hold_disabled"], {"callback": name})
+
+        await self._change(disable)
+
+    async def account_standing(self, name: str) -> AccountStanding:
+        for row in await self._read("account_standing", (name,)):
+            return AccountStanding(**dict(row))
+        return AccountStanding(name)
+
+    async def set_account_standing(self, standing: AccountStanding, telling: Telling | None, now: float) -> None:
+        def remember(connection: sqlite3.Connection) -> None:
+            row = {"name": standing.name, "rejected_at": standing.rejected_at}
+            row |= {"reason": storable(standing.reason), "correlation_id": storable(standing.correlation_id)}
+            connection.execute(changes.SQL["set_account_standing"], row)
+            if telling is not None:
+                changes.record(connection, telling, now)
+
+        await self._change(remember)
+
+    # -- the store itself ---------------------------------------------------------------------------------------------
+    async def changed_elsewhere(self) -> bool:
+        version = await self._committer.look(
+            lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0])
+        )
+        changed = self._version_seen is not None and version != self._version_seen
+        self._version_seen = version
+        return changed
+
+
+def _json(values: Iterable[str] | None) -> str | None:
+    return None if values is None else json.dumps([str(value) for value in values])
+
+
+def _number(row: sqlite3.Row) -> float | None:
+    value: float | None = row[0]
+    return value
