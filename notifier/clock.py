@@ -43,12 +43,17 @@ def uniform01() -> float:
 def iso(at: float | None) -> str | None:
     """Write unix seconds as RFC 3339 in UTC with milliseconds, as HubSpot does; ``None`` stays ``None``.
 
+    A time that no calendar holds (year 10000, not a number) is ``None`` too: answers may say anything.
+
     >>> iso(1763752083.1234)
     '2025-11-21T19:08:03.123Z'
     """
     if at is None:
         return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def parse_iso(text: object) -> float | None:
