@@ -4,12 +4,14 @@ They go through the same outbox as those of tasks, and never to the callback the
 unix seconds. The same episode gives the same id, so telling it twice is telling it once.
 """
 
+from typing import Any
+
 from notifier.clock import iso
 from notifier.model import Delivery, Event, EventType, operator_event_id
 
 
 def account_rejected(account: str, reason: str, correlation_id: str | None, since: float) -> Event:
-    """HubSpot refuses the account's credentials since ``since``, and only a person can mend it."""
+    """Tell that HubSpot refuses the account's credentials since ``since``, and only a person can mend it."""
     return Event(
         event_id=operator_event_id(EventType.ACCOUNT_REJECTED, account, since),
         type=EventType.ACCOUNT_REJECTED,
@@ -19,7 +21,7 @@ def account_rejected(account: str, reason: str, correlation_id: str | None, sinc
 
 
 def account_restored(account: str, since: float, now: float) -> Event:
-    """HubSpot accepts an account again that it had refused since ``since``."""
+    """Tell that HubSpot accepts an account again that it had refused since ``since``."""
     return Event(
         event_id=operator_event_id(EventType.ACCOUNT_RESTORED, account, since),
         type=EventType.ACCOUNT_RESTORED,
@@ -34,7 +36,7 @@ def account_restored(account: str, since: float, now: float) -> Event:
 
 
 def callback_disabled(callback: str, reason: str, now: float) -> Event:
-    """Nothing more is sent to the callback until somebody enables it."""
+    """Tell that nothing more is sent to the callback until somebody enables it."""
     return Event(
         event_id=operator_event_id(EventType.CALLBACK_DISABLED, callback, now),
         type=EventType.CALLBACK_DISABLED,
@@ -45,8 +47,8 @@ def callback_disabled(callback: str, reason: str, now: float) -> Event:
 
 
 def delivery_dead(delivery: Delivery, event: Event, reason: str, attempts: int, now: float) -> Event:
-    """The callback was not told ``event`` and won't be, unless somebody redelivers it."""
-    undelivered = {"event_id": event.event_id, "type": event.type.value}
+    """Tell that the callback was not told ``event`` and won't be, unless somebody redelivers it."""
+    undelivered: dict[str, Any] = {"event_id": event.event_id, "type": event.type.value}
     undelivered |= {name: event.data.get(name) for name in ("account", "kind", "task_id", "label")}
     return Event(
         event_id=operator_event_id(EventType.DELIVERY_DEAD, delivery.delivery_id, now),
