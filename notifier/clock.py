@@ -7,27 +7,49 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 
-@dataclass(frozen=True, slots=True)
+def boot_time() -> float:
+    """Give seconds that never go back and go on while the machine is suspended, where the system has such a clock."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 class Clock:
     """Where the program reads time.
 
-    ``now`` gives unix seconds (wall clock, may step); ``monotonic`` gives seconds that never go back.
+    ``now`` is unix seconds that never jump: all that is planned (polls, retries, deadlines) is planned in it. ``wall`` is
+    what the machine says the time is, which receivers compare with theirs. When somebody sets the machine's clock the two
+    part; ``stepped`` tells by how much, and ``follow`` makes ``now`` agree again once the plans were moved.
     """
 
-    now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = boot_time) -> None:
+        self.wall = wall
+        self.monotonic = monotonic
+        self._offset = wall() - monotonic()
+
+    def now(self) -> float:
+        """Give unix seconds that never jump."""
+        return self.monotonic() + self._offset
+
+    def stepped(self) -> float:
+        """Give the seconds by which the machine's clock is ahead of ``now``."""
+        return self.wall() - self.now()
+
+    def follow(self, seconds: float) -> None:
+        """Move ``now`` by ``seconds``."""
+        self._offset += seconds
 
 
 @dataclass(slots=True)
 class ManualClock:
-    """A clock that moves only when told; ``now`` and ``monotonic`` can be moved apart to play a clock step."""
+    """A clock that moves only when told; ``wall`` can be moved alone to play somebody setting the machine's clock."""
 
     wall: float = 1_800_000_000.0
     steady: float = 0.0
     clock: Clock = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clock = Clock(now=lambda: self.wall, monotonic=lambda: self.steady)
+        self.clock = Clock(wall=lambda: self.wall, monotonic=lambda: self.steady)
 
     def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass on both clocks."""

@@ -70,9 +70,13 @@ class Http:
     """Keep-alive connections to one origin."""
 
     def __init__(self, *, max_connections: int) -> None:
-        limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=30)
+        limits = httpx.Limits(
+            max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=30
+        )
         # The caller's deadline bounds the whole exchange, so httpx's own time-outs are off.
-        self._client = httpx.AsyncClient(limits=limits, timeout=None, verify=shared_ssl_context(), follow_redirects=False)  # noqa: S113
+        self._client = httpx.AsyncClient(
+            limits=limits, timeout=None, verify=shared_ssl_context(), follow_redirects=False
+        )
         # httpx's defaults would tell a callback our library's version and ask for compressed answers.
         self._client.headers = httpx.Headers({"accept": "*/*", "accept-encoding": "identity"})
 
@@ -91,7 +95,11 @@ class Http:
 
     async def _exchange(self, request: Request, max_bytes: int, trail: "_Trail") -> Response:
         prepared = self._client.build_request(
-            request.method, request.url, headers=dict(request.headers), content=request.body, extensions={"trace": trail}
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            content=request.body,
+            extensions={"trace": trail},
         )
         answer = await self._client.send(prepared, stream=True)
         try:

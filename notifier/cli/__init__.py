@@ -65,5 +65,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _die(message: Any, code: int) -> None:
-    print(message, file=sys.stderr)
+    click.echo(message, err=True)
     sys.exit(code)

@@ -135,7 +135,8 @@ def _change_standing(connection: sqlite3.Connection, settlement: Settlement, now
         connection.execute(SQL["disable_callback"], {"name": callback, "reason": settlement.disable, "now": now})
         connection.execute(SQL["bury_queue"], {"callback": callback, "reason": settlement.disable})
     if settlement.delivery.state is DeliveryState.PENDING:
-        connection.execute(SQL["hold_disabled"], {"callback": callback})
+        row = {"delivery_id": settlement.delivery.delivery_id, "callback": callback}
+        connection.execute(SQL["hold_if_disabled"], row)
 
 
 def give_back(

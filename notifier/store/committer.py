@@ -40,7 +40,7 @@ class Committer:
         self._turn = anyio.Lock()
         self._waiting: list[_Wish] = []
         self._wake = anyio.Event()
-        self._stuck = False
+        self.stuck = False
 
     async def submit(self, change: Change[T]) -> T:
         """Make a change and give its result once it is on disk; its own exceptions are raised here."""
@@ -77,13 +77,13 @@ class Committer:
                 break
             self._tell_stuck(trouble)
             await anyio.sleep(PASSING_PAUSE)
-        self._stuck = False
+        self.stuck = False
         for wish in batch:
             wish.done.set()
 
     def _tell_stuck(self, trouble: str) -> None:
-        if not self._stuck:
-            self._stuck = True
+        if not self.stuck:
+            self.stuck = True
             self._on_stuck(trouble)
 
 

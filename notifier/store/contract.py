@@ -92,8 +92,8 @@ class Store(Protocol):
     async def due_watches(self, account: str, now: float, limit: int) -> Sequence[Watch]:
         """Give active watches whose poll is due, the longest due first."""
 
-    async def next_poll_at(self, account: str) -> float | None:
-        """Tell when the account's next poll is due."""
+    async def next_poll_at(self, account: str, *, after: float) -> float | None:
+        """Tell when the first poll of the account after ``after`` is due."""
 
     async def overdue_watches(self, account: str, before: float, limit: int) -> Sequence[Watch]:
         """Give active watches whose deadline passed before ``before``."""
@@ -177,5 +177,11 @@ class Store(Protocol):
         """Remember a standing, and record the operator event that goes with it."""
 
     # -- the store itself ---------------------------------------------------------------------------------------------
+    async def shift_plans(self, seconds: float) -> None:
+        """Move every time that is planned or counted from, because the machine's clock was set."""
+
+    async def pull_in_polls(self, account: str, latest: float, now: float) -> int:
+        """Make due now every poll planned later than ``latest``: a clock that was set back between two runs."""
+
     async def changed_elsewhere(self) -> bool:
         """Tell whether somebody else wrote to the store since this was last asked."""

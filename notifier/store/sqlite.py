@@ -79,6 +79,11 @@ class SqliteStore:
         self._reading = anyio.Lock()
         self._version_seen: int | None = None
 
+    @property
+    def stuck(self) -> bool:
+        """Commits wait for a trouble that passes: a full disk, another writer."""
+        return self._committer.stuck
+
     async def _change(self, change: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await self._committer.submit(change)
@@ -105,8 +110,8 @@ class SqliteStore:
     async def due_watches(self, account: str, now: float, limit: int) -> Sequence[Watch]:
         return [watch_from_row(row) for row in await self._read("due_watches", (account, now, limit))]
 
-    async def next_poll_at(self, account: str) -> float | None:
-        return _number((await self._read("next_poll_at", (account,)))[0])
+    async def next_poll_at(self, account: str, *, after: float) -> float | None:
+        return _number((await self._read("next_poll_at", (account, after)))[0])
 
     async def overdue_watches(self, account: str, before: float, limit: int) -> Sequence[Watch]:
         return [watch_from_row(row) for row in await self._read("overdue_watches", (account, before, limit))]
@@ -234,7 +239,7 @@ class SqliteStore:
     async def disable_callback(self, name: str, reason: str, now: float) -> None:
         def disable(connection: sqlite3.Connection) -> None:
             connection.execute(changes.SQL["disable_callback"], {"name": name, "reason": reason, "now": now})
-            connection.execute(changes.SQL["hold_disabled"], {"callback": name})
+            connection.execute(changes.SQL["hold_queue"], {"callback": name})
 
         await self._change(disable)
 
@@ -254,6 +259,19 @@ class SqliteStore:
         await self._change(remember)
 
     # -- the store itself ---------------------------------------------------------------------------------------------
+    async def shift_plans(self, seconds: float) -> None:
+        def shift(connection: sqlite3.Connection) -> None:
+            for query in ("shift_watches", "shift_deliveries", "shift_pauses"):
+                connection.execute(changes.SQL[query], {"seconds": seconds})
+
+        await self._change(shift)
+
+    async def pull_in_polls(self, account: str, latest: float, now: float) -> int:
+        parameters = {"account": account, "latest": latest, "now": now}
+        return await self._change(
+            lambda connection: connection.execute(changes.SQL["pull_in_polls"], parameters).rowcount
+        )
+
     async def changed_elsewhere(self) -> bool:
         version = await self._committer.look(
             lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0])

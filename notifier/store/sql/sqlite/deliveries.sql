@@ -38,9 +38,12 @@ UPDATE deliveries SET state = :state, next_attempt_at = :next_attempt_at, failur
     delivered_at = :delivered_at, leased_by = NULL, leased_until = NULL
 WHERE delivery_id = :delivery_id AND leased_by = :session AND attempts = :number;
 
--- hold_disabled: what came back to the queue of a callback that was disabled meanwhile
+-- hold_queue: what is owed to a callback that was disabled
+UPDATE deliveries SET state = 'held', reason = 'disabled' WHERE callback = :callback AND state = 'pending' AND leased_by IS NULL;
+
+-- hold_if_disabled: what came back to the queue of a callback that was disabled meanwhile
 UPDATE deliveries SET state = 'held', reason = 'disabled'
-WHERE callback = :callback AND state = 'pending' AND leased_by IS NULL
+WHERE delivery_id = :delivery_id AND state = 'pending'
     AND EXISTS (SELECT 1 FROM callbacks WHERE name = :callback AND disabled_at IS NOT NULL);
 
 -- bury_queue: a callback that is gone takes its queue with it
@@ -99,3 +102,6 @@ WHERE delivery_id = ? ORDER BY number;
 
 -- count_deliveries: per callback and state
 SELECT callback, state, count(*) FROM deliveries GROUP BY callback, state;
+
+-- shift_deliveries: the machine's clock was set
+UPDATE deliveries SET next_attempt_at = next_attempt_at + :seconds, leased_until = leased_until + :seconds WHERE state = 'pending';

@@ -20,3 +20,6 @@ SELECT name, rejected_at, reason, correlation_id FROM accounts WHERE name = ?;
 INSERT INTO accounts (name, rejected_at, reason, correlation_id) VALUES (:name, :rejected_at, :reason, :correlation_id)
 ON CONFLICT (name) DO UPDATE SET rejected_at = excluded.rejected_at, reason = excluded.reason,
     correlation_id = excluded.correlation_id;
+
+-- shift_pauses: the machine's clock was set
+UPDATE callbacks SET paused_until = paused_until + :seconds WHERE paused_until IS NOT NULL;

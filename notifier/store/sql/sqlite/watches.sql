@@ -35,7 +35,7 @@ SELECT * FROM watches WHERE state = 'active' AND origin = 'config';
 SELECT * FROM watches WHERE account = ? AND state = 'active' AND next_poll_at <= ? ORDER BY next_poll_at LIMIT ?;
 
 -- next_poll_at: when the account must be asked next
-SELECT min(next_poll_at) FROM watches WHERE account = ? AND state = 'active';
+SELECT min(next_poll_at) FROM watches WHERE account = ? AND state = 'active' AND next_poll_at > ?;
 
 -- overdue_watches: past their deadline
 SELECT * FROM watches WHERE account = ? AND state = 'active' AND deadline_at < ? ORDER BY deadline_at LIMIT ?;
@@ -48,3 +48,11 @@ ORDER BY began_at DESC, watch_id LIMIT :limit;
 
 -- count_watches: per account, kind and state
 SELECT account, kind, state, count(*) FROM watches GROUP BY account, kind, state;
+
+-- shift_watches: the machine's clock was set
+UPDATE watches SET began_at = began_at + :seconds, deadline_at = deadline_at + :seconds, next_poll_at = next_poll_at + :seconds,
+    anchor_at = anchor_at + :seconds, polled_at = polled_at + :seconds, unknown_since = unknown_since + :seconds
+WHERE state = 'active';
+
+-- pull_in_polls: what no schedule plans so late
+UPDATE watches SET next_poll_at = :now WHERE account = :account AND state = 'active' AND next_poll_at > :latest;

@@ -1,0 +1,285 @@
+"""The composition root: makes every part, starts it, and stops it in order.
+
+Stopping: not ready → clock paused → polls drained → claims stopped → attempts drained → leases given back → store closed,
+all within ``DRAIN_DEADLINE``. What is still in flight then is made again by the next run, under the same id.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import anyio
+
+from notifier import __version__
+from notifier.clock import Clock, uniform01
+from notifier.config.settings import Settings
+from notifier.delivery.dispatcher import Lane
+from notifier.delivery.outbox import owe
+from notifier.delivery.sender import Sender
+from notifier.delivery.settings import Callback, OnUnknown
+from notifier.facts import ClockStepped, DaemonStarted, DaemonStopped, DaemonStopping, StoreStuck
+from notifier.http import Http
+from notifier.hubspot.account import Account
+from notifier.hubspot.client import HubSpotClient
+from notifier.model import DeliveryState, Event, NewDelivery, WatchState
+from notifier.polling.clockwork import LONGEST_SLEEP, Clockwork
+from notifier.polling.poller import Poller
+from notifier.polling.schedule import longest_interval
+from notifier.polling.watches import begin_watch
+from notifier.secret import redactor
+from notifier.store.contract import Reconciled
+from notifier.store.sqlite import SqliteStore, open_sqlite
+from notifier.systemd import Progress, ServiceState
+from notifier.telemetry import Report
+
+DRAIN_DEADLINE = 20.0  # seconds; TimeoutStopSec of the unit file is longer
+POLL_DRAIN = 5.0  # seconds of it that polls may take: a poll cut short costs nothing but itself
+LOOK_EVERY = 0.5  # seconds between two looks at the clock and at what others wrote to the store
+PULL_IN_EVERY = 60.0  # seconds
+STATUS_EVERY = 5.0  # seconds
+STEP_WORTH_TELLING = 1.0  # seconds; less is the clock being disciplined
+LOOP_LIMIT = 2 * LONGEST_SLEEP + 10.0  # seconds in which every loop must come round
+
+
+class _Loop(Protocol):
+    """A poller or a lane."""
+
+    async def run(self) -> None: ...
+    def drain(self) -> None: ...
+    def wake(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the daemon gets from outside; tests and the demo bring their own."""
+
+    report: Report
+    clock: Clock = field(default_factory=Clock)
+    random01: Callable[[], float] = uniform01
+    service: ServiceState = field(default_factory=lambda: ServiceState(None))
+    watchdog_interval: float | None = None  # seconds between two signs of life
+    on_ready: Callable[[], None] = lambda: None
+    config_path: str | None = None
+    config_warnings: int = 0
+
+
+class Daemon:
+    """One run of the daemon; ``run`` returns when it was told to stop and has."""
+
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+        self._settings = settings
+        self._out = surroundings
+        self._clock = surroundings.clock
+        self._clockwork = Clockwork(self._clock)
+        self._progress = Progress()
+        self._pollers: list[Poller] = []
+        self._lanes: list[Lane] = []
+        self._finished: dict[_Loop, anyio.Event] = {}
+
+    async def run(self, stopping: anyio.Event) -> None:
+        """Run until ``stopping`` is set.
+
+        :raises StoreError: the store can't be used; other exceptions are bugs and end the process.
+        """
+        async with AsyncExitStack() as stack:
+            opening = open_sqlite(self._settings.store, daemon=True, on_stuck=self._tell_stuck)
+            store = await stack.enter_async_context(opening)
+            interrupted = await self._adopt(store)
+            reconciled = await self._reconcile(store)
+            self._make_loops(store, stack)
+            stack.enter_context(self._clockwork.running())
+            await self._run_loops(store, stopping, partial(self._tell_started, store, reconciled, interrupted))
+
+    # -- starting -----------------------------------------------------------------------------------------------------
+    async def _adopt(self, store: SqliteStore) -> int:
+        now = self._clock.now()
+        for account in self._settings.accounts:
+            await store.pull_in_polls(account, now + self._longest_interval(), now)
+        return await store.adopt_deliveries(self._settings.callbacks, self._holding(), now)
+
+    async def _reconcile(self, store: SqliteStore) -> Reconciled:
+        now, cost = self._clock.now(), self._settings.polling.request_cost
+        wanted = [begin_watch(request, origin="config", cost=cost, now=now) for request in self._settings.tasks]
+        return await store.reconcile(wanted, now)
+
+    def _make_loops(self, store: SqliteStore, stack: AsyncExitStack) -> None:
+        self._pollers = [self._make_poller(account, store, stack) for account in self._settings.accounts.values()]
+        self._lanes = [self._make_lane(callback, store, stack) for callback in self._settings.callbacks.values()]
+
+    def _make_poller(self, account: Account, store: SqliteStore, stack: AsyncExitStack) -> Poller:
+        http = Http(max_connections=self._settings.polling.concurrency)
+        stack.push_async_callback(http.aclose)
+        return Poller(
+            account,
+            client=HubSpotClient(account, http, self._clock),
+            store=store,
+            bell=self._clockwork.bell(f"account {account.name}"),
+            clock=self._clock,
+            settings=self._settings.polling,
+            owe=self._owe,
+            on_told=self._wake_lanes,
+            report=self._out.report,
+            beat=self._expect(f"account {account.name}"),
+        )
+
+    def _make_lane(self, callback: Callback, store: SqliteStore, stack: AsyncExitStack) -> Lane:
+        http = Http(max_connections=callback.concurrency)
+        stack.push_async_callback(http.aclose)
+        redact = redactor(self._settings.secret_values())
+        return Lane(
+            callback,
+            sender=Sender(callback, http=http, clock=self._clock, redact=redact),
+            store=store,
+            bell=self._clockwork.bell(f"callback {callback.name}"),
+            clock=self._clock,
+            schedule=self._settings.schedule,
+            owe=self._owe,
+            on_told=self._wake_lanes,
+            report=self._out.report,
+            beat=self._expect(f"callback {callback.name}"),
+            random01=self._out.random01,
+        )
+
+    def _owe(self, event: Event, asked: tuple[str, ...] | None) -> Sequence[NewDelivery]:
+        return owe(event, self._settings.callbacks, asked)
+
+    def _expect(self, name: str) -> Callable[[], None]:
+        self._progress.expect(name, within=LOOP_LIMIT, now=self._clock.monotonic())
+        return lambda: self._progress.beat(name, self._clock.monotonic())
+
+    # -- running ------------------------------------------------------------------------------------------------------
+    async def _run_loops(
+        self, store: SqliteStore, stopping: anyio.Event, on_started: Callable[[], Awaitable[None]]
+    ) -> None:
+        async with anyio.create_task_group() as loops:
+            for loop in self._loops():
+                loops.start_soon(self._run_loop, loop)
+            loops.start_soon(self._look_around, store)
+            loops.start_soon(self._say_status, store)
+            loops.start_soon(self._feed_watchdog, store)
+            await on_started()
+            await stopping.wait()
+            began = self._clock.monotonic()
+            await self._drain()
+            loops.cancel_scope.cancel()
+        interrupted = await store.release(self._holding(), self._clock.now())
+        self._out.report(DaemonStopped(interrupted, round(self._clock.monotonic() - began, 3)))
+
+    def _loops(self) -> Iterable[_Loop]:
+        return [*self._pollers, *self._lanes]
+
+    async def _run_loop(self, loop: _Loop) -> None:
+        finished = self._finished[loop] = anyio.Event()
+        await loop.run()
+        finished.set()
+
+    async def _look_around(self, store: SqliteStore) -> None:
+        """Notice a clock that was set and what other programs wrote to the store."""
+        beat, pulled_in_at = self._expect("look around"), self._clock.monotonic()
+        while True:
+            beat()
+            await self._follow_clock(store)
+            if await store.changed_elsewhere():
+                self._wake_all()
+            if self._clock.monotonic() - pulled_in_at > PULL_IN_EVERY:
+                pulled_in_at = self._clock.monotonic()
+                await self._pull_in(store)
+            await anyio.sleep(LOOK_EVERY)
+
+    async def _follow_clock(self, store: SqliteStore) -> None:
+        stepped = self._clock.stepped()
+        if abs(stepped) >= STEP_WORTH_TELLING:
+            await store.shift_plans(stepped)
+            self._out.report(ClockStepped(round(stepped, 3)))
+        self._clock.follow(stepped)
+        if abs(stepped) >= STEP_WORTH_TELLING:
+            self._wake_all()
+
+    async def _pull_in(self, store: SqliteStore) -> None:
+        now = self._clock.now()
+        for account in self._settings.accounts:
+            if await store.pull_in_polls(account, now + self._longest_interval(), now):
+                self._wake_all()
+
+    async def _say_status(self, store: SqliteStore) -> None:
+        while True:
+            await anyio.sleep(STATUS_EVERY)
+            self._out.service.status(await self._status(store))
+
+    async def _status(self, store: SqliteStore) -> str:
+        watches, deliveries = await store.count_watches(), await store.count_deliveries()
+        active = sum(count for (_, _, state), count in watches.items() if state is WatchState.ACTIVE)
+        pending = sum(count for (_, state), count in deliveries.items() if state is DeliveryState.PENDING)
+        dead = sum(count for (_, state), count in deliveries.items() if state is DeliveryState.DEAD)
+        trouble = ", commits wait for the disk" if store.stuck else ""
+        return f"watching {active} tasks, {pending} deliveries pending, {dead} dead{trouble}"
+
+    async def _feed_watchdog(self, store: SqliteStore) -> None:
+        """Give a sign of life as long as every loop comes round; a full disk is no reason to be killed."""
+        if self._out.watchdog_interval is None:
+            return
+        while True:
+            if store.stuck or not self._progress.stuck(self._clock.monotonic()):
+                self._out.service.alive()
+            await anyio.sleep(self._out.watchdog_interval)
+
+    # -- stopping -----------------------------------------------------------------------------------------------------
+    async def _drain(self) -> None:
+        in_flight = sum(len(poller.in_flight) for poller in self._pollers), sum(lane.in_flight for lane in self._lanes)
+        self._out.service.stopping("draining")
+        self._out.report(DaemonStopping("asked to", *in_flight))
+        self._clockwork.pause()
+        with anyio.move_on_after(DRAIN_DEADLINE):
+            with anyio.move_on_after(POLL_DRAIN):
+                await self._drain_loops(self._pollers)
+            await self._drain_loops(self._lanes)
+
+    async def _drain_loops(self, loops: Sequence[_Loop]) -> None:
+        for loop in loops:
+            loop.drain()
+        for loop in loops:
+            await self._finished[loop].wait()
+
+    # -- small things -------------------------------------------------------------------------------------------------
+    async def _tell_started(self, store: SqliteStore, reconciled: Reconciled, interrupted: int) -> None:
+        counts = await store.count_watches()
+        active = sum(count for (_, _, state), count in counts.items() if state is WatchState.ACTIVE)
+        self._out.report(
+            DaemonStarted(
+                version=__version__,
+                config=self._out.config_path,
+                store=str(self._settings.store),
+                accounts=len(self._settings.accounts),
+                callbacks=len(self._settings.callbacks),
+                added=reconciled.added,
+                removed=reconciled.removed,
+                changed=reconciled.changed,
+                active=active,
+                interrupted=interrupted,
+                warnings=self._out.config_warnings,
+            )
+        )
+        self._out.service.ready(await self._status(store))
+        self._out.on_ready()
+
+    def _tell_stuck(self, reason: str) -> None:
+        self._out.report(StoreStuck(reason))
+
+    def _wake_lanes(self) -> None:
+        for lane in self._lanes:
+            lane.wake()
+
+    def _wake_all(self) -> None:
+        for loop in self._loops():
+            loop.wake()
+
+    def _holding(self) -> list[str]:
+        callbacks = self._settings.callbacks.values()
+        return [callback.name for callback in callbacks if callback.on_unknown is OnUnknown.HOLD]
+
+    def _longest_interval(self) -> float:
+        polling = self._settings.polling
+        longest = max([polling.deadline, *(request.deadline for request in self._settings.tasks)])
+        return longest_interval(longest, polling.request_cost)

@@ -1,0 +1,54 @@
+"""Makes one attempt: the request of a claim, and the answer it got."""
+
+from collections.abc import Callable
+
+from notifier import __version__
+from notifier.clock import Clock
+from notifier.delivery.formats import FORMATS, Ruling
+from notifier.delivery.settings import Callback
+from notifier.http import Failure, Http, Request, Response
+from notifier.model import Body, Claim
+
+MOST_ANSWER_READ = 64 * 1024  # bytes
+MOST_ANSWER_STORED = 4 * 1024  # bytes
+
+
+class Sender:
+    """The connections to one callback."""
+
+    def __init__(self, callback: Callback, *, http: Http, clock: Clock, redact: Callable[[str], str]) -> None:
+        self._callback = callback
+        self._format = FORMATS[callback.format]
+        self._http = http
+        self._clock = clock
+        self._redact = redact
+
+    async def send(self, claim: Claim) -> Response | Failure:
+        """Send what is claimed, within the callback's time-out; the URL is read from the settings each time."""
+        return await self._http.exchange(
+            self._request(claim), deadline=self._callback.timeout, max_bytes=MOST_ANSWER_READ
+        )
+
+    def ruling(self, exchange: Response | Failure) -> Ruling | None:
+        """Have the format read the answer's words."""
+        return self._format.judge(exchange.status, exchange.body) if isinstance(exchange, Response) else None
+
+    def excerpt(self, exchange: Response | Failure) -> str:
+        """Give what is kept of the answer: its beginning, or what went wrong; secrets masked."""
+        if isinstance(exchange, Failure):
+            return self._redact(exchange.detail)[:MOST_ANSWER_STORED]
+        # Masked before it is cut, or the half of a secret at the cut would stay.
+        return self._redact(exchange.body.decode("utf-8", "replace"))[:MOST_ANSWER_STORED]
+
+    def _request(self, claim: Claim) -> Request:
+        body = self._body(claim)
+        # Receivers compare the timestamp with their own clock, so it is the machine's, not the one plans are made in.
+        signed = self._format.headers(claim, body, int(self._clock.wall()), self._callback.secrets)
+        own = {name: value.reveal() for name, value in self._callback.headers.items()}
+        return Request(
+            "POST", self._callback.url.reveal(), {"user-agent": f"notifier/{__version__}"} | own | signed, body.content
+        )
+
+    def _body(self, claim: Claim) -> Body:
+        plain = self._format.plain(claim.body) if claim.delivery.plain else None
+        return claim.body if plain is None else plain

@@ -1,0 +1,249 @@
+"""The facts this program reports, one class each; what they are called is what the log says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from notifier.model import Event
+from notifier.telemetry import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class PollChanged(Fact):
+    """A poll saw something that the one before had not."""
+
+    name = "poll.changed"
+
+    account: str
+    kind: str
+    task_id: str
+    label: str | None
+    status: str | None
+    previous_status: str | None
+    state: str
+    polls: int
+    next_poll_in: float | None  # seconds
+    correlation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PollTroubled(Fact):
+    """A poll brought no good answer; told when the trouble is new, not each time."""
+
+    name = "poll.troubled"
+    level = "warning"
+
+    account: str
+    kind: str
+    task_id: str
+    label: str | None
+    problem: str
+    status: str | None
+    polls: int
+    next_poll_in: float | None  # seconds
+    correlation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUnknown(Fact):
+    """HubSpot used a status word that is not in its specification; the task is polled on."""
+
+    name = "poll.status_unknown"
+    level = "warning"
+
+    account: str
+    kind: str
+    task_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecorded(Fact):
+    """An event is on disk, with the deliveries it owes."""
+
+    name = "event.recorded"
+
+    event_id: str
+    type: str
+    account: str | None
+    kind: str | None
+    task_id: str | None
+    label: str | None
+    outcome: str | None
+    duration_seconds: float | None
+    callbacks: str  # comma-separated
+
+    @classmethod
+    def of(cls, event: Event, callbacks: Iterable[str]) -> Self:
+        """Make the fact of ``event``, owed to ``callbacks``."""
+        about = {
+            name: event.data.get(name)
+            for name in ("account", "kind", "task_id", "label", "outcome", "duration_seconds")
+        }
+        return cls(event_id=event.event_id, type=event.type, callbacks=",".join(callbacks), **about)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFinished(Fact):
+    """One HTTP try of a delivery is over."""
+
+    name = "attempt.finished"
+
+    delivery_id: str
+    event_id: str
+    type: str
+    callback: str
+    account: str | None
+    task_id: str | None
+    label: str | None
+    number: int
+    state: str  # of the delivery, after it
+    reach: str
+    reason: str
+    status_code: int | None
+    duration_ms: float
+    latency_ms: float | None  # from the event on record to a 2xx
+    next_attempt_in: float | None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed(AttemptFinished):
+    """One HTTP try of a delivery was not accepted."""
+
+    name = "attempt.failed"
+    level = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDied(AttemptFinished):
+    """A delivery is given up; `notifier delivery redeliver` owes it again."""
+
+    name = "delivery.died"
+    level = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackPaused(Fact):
+    """A callback asked for less: everything owed to it waits."""
+
+    name = "callback.paused"
+    level = "warning"
+
+    callback: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackDisabled(Fact):
+    """A callback said that it is gone; `notifier callback enable` brings it back."""
+
+    name = "callback.disabled"
+    level = "error"
+
+    callback: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPaused(Fact):
+    """HubSpot asked for fewer requests, or can't be reached: the account's polls wait."""
+
+    name = "account.paused"
+    level = "warning"
+
+    account: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRejected(Fact):
+    """HubSpot refuses the account's credentials; a person must mend them."""
+
+    name = "account.rejected"
+    level = "error"
+
+    account: str
+    reason: str
+    correlation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRestored(Fact):
+    """HubSpot accepts the account's credentials again."""
+
+    name = "account.restored"
+
+    account: str
+    seconds: float  # how long it was rejected
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStarted(Fact):
+    """The daemon is ready."""
+
+    name = "daemon.started"
+
+    version: str
+    config: str | None
+    store: str
+    accounts: int
+    callbacks: int
+    added: int
+    removed: int
+    changed: int
+    active: int
+    interrupted: int  # attempts of the run before that nobody can tell the end of
+    warnings: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopping(Fact):
+    """The daemon finishes what is in flight."""
+
+    name = "daemon.stopping"
+
+    reason: str
+    polls: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopped(Fact):
+    """The daemon has stopped; ``interrupted`` attempts will be made again under the same id."""
+
+    name = "daemon.stopped"
+
+    interrupted: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStuck(Fact):
+    """Commits wait (a full disk, another writer); they are tried again each second."""
+
+    name = "store.stuck"
+    level = "error"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped(Fact):
+    """Somebody set the machine's clock; every plan was moved with it."""
+
+    name = "clock.stepped"
+    level = "warning"
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigDoubtful(Fact):
+    """A warning of the configuration."""
+
+    name = "config.doubtful"
+    level = "warning"
+
+    problem: str
