@@ -134,7 +134,12 @@ def _text(event: Event) -> str:
     link = words.file_link(event)
     lines = [f"{MARKS[event.type]} {words.headline(event)}", words.meaning(event), *words.reasons(event)]
     escaped = [escape(line) for line in lines] + ([f"<{escape(link.url)}>"] if link else [])
-    return "\n".join([*escaped, escape(_signature(event))])
+    named = [
+        f"{name} {words.say(event.data[key])}"
+        for name, key in (("account", "account"), ("task", "task_id"))
+        if words.say(event.data.get(key))
+    ]
+    return "\n".join([*escaped, escape(" · ".join([*named, _signature(event)]))])
 
 
 def _blocks(event: Event) -> Iterator[Block]:

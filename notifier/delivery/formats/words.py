@@ -226,6 +226,9 @@ def file_link(event: Event) -> Link | None:
         return None
     if not isinstance(kind, str) or kind not in KINDS_WITH_LINK:
         return None
+    access = say(result.get("access"))
+    if "PRIVATE" in access or "SENSITIVE" in access:  # such an address opens for nobody as it stands
+        return None
     urls = (_showable(result.get(name)) for name in ("url", "defaultHostingUrl"))
     url = next((url for url in urls if url), None)
     return Link(url, say(result.get("name"), NAME) or "Open the file") if url else None
