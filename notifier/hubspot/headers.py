@@ -4,14 +4,17 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 # A ``Date`` header counts whole seconds and is some milliseconds old: less than this, in seconds, is no difference.
 LEAST_SKEW = 2.0
 
+# More than this, in seconds, is a proxy's nonsense: with our clock that wrong no certificate would be valid.
+MOST_SKEW = 86_400.0
+
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _COUNT = re.compile(r"[0-9]{1,15}")
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [12][0-9]{3} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,9 @@ _NOTHING_SAID = Quota()
 
 
 def clock_skew(headers: Mapping[str, str], now: float) -> float:
-    """Tell by how many seconds our clock is ahead of the server's; 0.0 below ``LEAST_SKEW`` or when nobody can tell."""
+    """Tell by how many seconds our clock is ahead of the server's; 0.0 when they agree or nobody can tell."""
     told = _http_date(headers.get("date", ""))
-    return now - told if told is not None and abs(now - told) >= LEAST_SKEW else 0.0
+    return now - told if told is not None and LEAST_SKEW <= abs(now - told) <= MOST_SKEW else 0.0
 
 
 def retry_after(headers: Mapping[str, str], now: float, skew: float) -> float | None:
@@ -64,10 +67,10 @@ def _count(headers: Mapping[str, str], name: str) -> int | None:
 # A busy account answers many times a second with the same date.
 @functools.lru_cache(maxsize=32)
 def _http_date(text: str) -> float | None:
-    if not text or len(text) > 64:
+    """Read the one form of date that servers may send (RFC 9110, IMF-fixdate) into unix seconds."""
+    if not _DATE.fullmatch(text):
         return None
     try:
-        at = parsedate_to_datetime(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None

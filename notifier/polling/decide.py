@@ -55,10 +55,9 @@ class Decision:
     watch: Watch  # as it is now to be
     event: Event | None = None  # owed when the watch ends
     changed: bool = False  # state, status or kind of problem: worth a line in the log
-    unknown_status: str | None = None  # a status word nobody knows, when it is news
+    status_unknown: bool = False  # the status became a word nobody knows
     account_pause: float | None = None  # seconds for which the account is not to be asked
     refused: Refused | None = None  # the account's credentials are refused
-    accepted: bool = False  # the credentials did open the door
 
 
 def decide(watch: Watch, answer: Answer | http.Failure, *, now: float, settings: PollingSettings) -> Decision:
@@ -76,10 +75,9 @@ def decide(watch: Watch, answer: Answer | http.Failure, *, now: float, settings:
         watch=polled,
         event=event,
         changed=_has_changed(watch, polled),
-        unknown_status=seen.status if seen and not seen.recognised and seen.status != watch.status else None,
+        status_unknown=seen is not None and not seen.recognised and seen.status != watch.status,
         account_pause=answer.seconds if isinstance(answer, Throttled | Busy) else None,
         refused=answer if isinstance(answer, Refused) else None,
-        accepted=isinstance(answer, Seen | Running | UnknownTask),
     )
 
 
