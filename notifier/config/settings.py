@@ -1,0 +1,58 @@
+"""The configuration as the rest of the program sees it: frozen values, everything filled in."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from notifier.delivery.settings import Callback
+from notifier.hubspot.account import Account
+from notifier.model import WatchRequest
+from notifier.polling.settings import PollingSettings
+
+# A shorter path, such as /hooks, is an ordinary word: masking it would garble every line.
+SHORTEST_SECRET_PATH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged and in which form."""
+
+    level: str = "info"
+    format: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the file says, checked, with the defaults filled in."""
+
+    accounts: Mapping[str, Account]
+    callbacks: Mapping[str, Callback]
+    tasks: tuple[WatchRequest, ...]
+    polling: PollingSettings
+    schedule: tuple[float, ...]  # seconds before attempt 1, 2, 3, …
+    store: Path
+    log: LogSettings
+
+    def secret_values(self) -> frozenset[str]:
+        """Give every text that must never be shown, for ``notifier.secret.redactor``."""
+        tokens = {account.token.reveal() for account in self.accounts.values()}
+        return frozenset(tokens).union(*map(_callback_secrets, self.callbacks.values()))
+
+
+def _callback_secrets(callback: Callback) -> Iterator[str]:
+    yield callback.url.reveal()
+    yield from _secret_path(callback.url.reveal())
+    for secret in callback.secrets:
+        yield secret.reveal()
+        yield secret.reveal().removeprefix("whsec_")
+    for value in callback.headers.values():
+        yield value.reveal()
+
+
+def _secret_path(url: str) -> Iterator[str]:
+    """Give the path and query of ``url``: libraries quote them without the host."""
+    parts = urlsplit(url)
+    target = parts._replace(scheme="", netloc="").geturl()
+    if len(target) >= SHORTEST_SECRET_PATH:
+        yield target
