@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.http import Response
 from notifier.hubspot.answers import (
     Answer,
     Busy,
@@ -24,7 +25,6 @@ from notifier.hubspot.answers import (
 from notifier.hubspot.headers import Quota, clock_skew, read_quota, retry_after
 from notifier.hubspot.kinds import KINDS
 from notifier.hubspot.reading import MAX_DEPTH
-from notifier.http import Response
 
 NOW = 1_800_000_000.0
 FILE_IMPORT = KINDS["hubspot.file_import"]
@@ -81,7 +81,7 @@ def test_unreadable(name: str, body: bytes) -> None:
     """A body that can't be read tells nothing of the task; above all not that it ended."""
     answer = read(200, body)
     assert isinstance(answer, Unreadable)
-    assert answer.reason == name.split()[0].rstrip(":")
+    assert answer.reason == name.split(maxsplit=1)[0].rstrip(":")
     assert answer.detail
     assert len(answer.detail) < 200
 

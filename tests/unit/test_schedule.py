@@ -99,7 +99,7 @@ def test_bounds(duration: float, cost: float) -> None:
 
 @given(cost=costs, v=phases, factor=st.floats(0.5, 20))
 def test_scaling(cost: float, v: float, factor: float) -> None:
-    """Seconds are only a unit: squares(c·f) of f·T is f × squares(c) of T."""
+    """Seconds are only a unit: squares(c·f) of f·T is f times squares(c) of T."""
     for age in (0.3, 7.7, 123.4):
         one = next_due(now=age, anchor=0, cost=cost, v=v, min_gap=0)
         other = next_due(now=age * factor, anchor=0, cost=cost * factor, v=v, min_gap=0)
@@ -110,7 +110,7 @@ def test_scaling(cost: float, v: float, factor: float) -> None:
 @given(cost=costs, v=phases, anchor=anchors, restart=st.floats(0, 5_000))
 def test_restart_changes_nothing(cost: float, v: float, anchor: float, restart: float) -> None:
     """Whoever starts at whatever instant, the polls from then on are those of one who never stopped."""
-    never_stopped = [at for at in itertools.takewhile(lambda at: at < anchor + 9_000, polls(cost, v, anchor))]
+    never_stopped = list(itertools.takewhile(lambda at: at < anchor + 9_000, polls(cost, v, anchor)))
     first = next_due(now=anchor + restart, anchor=anchor, cost=cost, v=v)
     restarted = [first]
     while restarted[-1] < anchor + 8_000:
