@@ -75,9 +75,6 @@ def _logfmt(line: Mapping[str, Any]) -> str:
 def _console(render: structlog.dev.ConsoleRenderer, logger: Any, level: str, line: Line) -> str:
     fields = {key: _flat(value) for key, value in line.items()}
     trace = fields.pop("traceback", None)
-    for key, value in fields.items():
-        if isinstance(value, str):
-            fields[key] = value.replace("\n", "\\n")
     if trace is not None:
         fields["exception"] = trace.rstrip("\n")  # the key that structlog prints below the line
     return str(render(logger, level, fields))
