@@ -12,8 +12,8 @@ import click
 
 from notifier.app import Daemon, Surroundings
 from notifier.cli.output import config_option
+from notifier.cli.session import expected_error
 from notifier.config import Loaded, find, load
-from notifier.errors import NotifierError
 from notifier.facts import ConfigDoubtful
 from notifier.log import Log, log_to
 from notifier.secret import redactor
@@ -66,18 +66,11 @@ def _run(loaded: Loaded, report: Telemetry, service: ServiceState) -> int:
     )
     try:
         return anyio.run(run_until_signalled, Daemon(loaded.settings, surroundings))
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # groups wrap everything; what is not ours is logged and ends the process
         if (expected := expected_error(error)) is not None:
             raise expected from None
         report(crashed(error))
         return 1
-
-
-def expected_error(error: BaseException) -> NotifierError | None:
-    """Take an error of ours out of the groups that task groups wrap it in; None when there is a bug among them."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error if isinstance(error, NotifierError) else None
 
 
 async def run_until_signalled(daemon: Daemon) -> int:

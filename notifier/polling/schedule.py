@@ -79,3 +79,8 @@ def _is_rested(watch: Watch, now: float, cost: float) -> bool:
 
 def _anchor(watch: Watch) -> float:
     return watch.began_at if watch.anchor_at is None else watch.anchor_at
+
+
+def longest_interval(age: float, cost: float) -> float:
+    """Give seconds that no two polls of a task younger than ``age`` are apart: ``2√(c·age) + 3c``, and a second more."""
+    return 2 * math.sqrt(cost * age) + 3 * cost + 1.0

@@ -152,7 +152,13 @@ class Store(Protocol):
         """List deliveries, the latest first."""
 
     async def find_delivery(self, delivery_id: str) -> tuple[Delivery, Event, Sequence[Attempt]]:
-        """Give one delivery with its event and attempts. :raises UnknownName: no such delivery."""
+        """Give one delivery with its event and attempts; the beginning of its id is enough.
+
+        :raises UnknownName: none, or several that begin so.
+        """
+
+    async def oldest_undelivered(self) -> dict[str, float]:
+        """Tell per callback since when its oldest pending delivery is owed."""
 
     async def redeliver(self, delivery_id: str, now: float) -> Delivery:
         """Owe a delivery again, with all its retries. :raises UnknownName: no such delivery."""

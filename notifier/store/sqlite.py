@@ -202,14 +202,17 @@ class SqliteStore:
         return [delivery_from_row(row) for row in await self._read("find_deliveries", parameters)]
 
     async def find_delivery(self, delivery_id: str) -> tuple[Delivery, Event, Sequence[Attempt]]:
-        for row in await self._read("delivery_by_id", (delivery_id,)):
-            attempts = await self._read("attempts_of", (delivery_id,))
-            return (
-                delivery_from_row(row),
-                await self.find_event(row["event_id"]),
-                [attempt_from_row(each) for each in attempts],
-            )
-        raise UnknownName(f"no delivery {delivery_id}; `notifier delivery list` shows their ids")
+        rows = await self._read("delivery_by_id", {"beginning": delivery_id})
+        if not rows:
+            raise UnknownName(f"no delivery {delivery_id}; `notifier delivery list` shows their ids")
+        if len(rows) > 1:
+            raise UnknownName(f"several deliveries begin with {delivery_id}; give more of the id")
+        found = delivery_from_row(rows[0])
+        attempts = await self._read("attempts_of", (found.delivery_id,))
+        return found, await self.find_event(found.event_id), [attempt_from_row(each) for each in attempts]
+
+    async def oldest_undelivered(self) -> dict[str, float]:
+        return {row[0]: row[1] for row in await self._read("oldest_undelivered", ())}
 
     async def redeliver(self, delivery_id: str, now: float) -> Delivery:
         await self._change(

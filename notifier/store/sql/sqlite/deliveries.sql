@@ -94,7 +94,8 @@ ORDER BY d.seq DESC LIMIT :limit;
 
 -- delivery_by_id: one delivery, by its id or the beginning of it
 SELECT d.*, e.type AS event_type, json_extract(e.content, '$.task_id') AS task_id
-FROM deliveries AS d JOIN events AS e USING (event_id) WHERE d.delivery_id = ?;
+FROM deliveries AS d JOIN events AS e USING (event_id)
+WHERE d.delivery_id >= :beginning AND d.delivery_id < :beginning || '~' LIMIT 2;
 
 -- attempts_of: in order
 SELECT delivery_id, number, started_at, finished_at, reach, reason, status_code, answer FROM attempts
@@ -105,3 +106,6 @@ SELECT callback, state, count(*) FROM deliveries GROUP BY callback, state;
 
 -- shift_deliveries: the machine's clock was set
 UPDATE deliveries SET next_attempt_at = next_attempt_at + :seconds, leased_until = leased_until + :seconds WHERE state = 'pending';
+
+-- oldest_undelivered: since when each callback waits for something
+SELECT callback, min(created_at) FROM deliveries WHERE state = 'pending' GROUP BY callback;

@@ -1,0 +1,143 @@
+"""``notifier callback``: the destinations."""
+
+import os
+import time
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from notifier.cli import EXIT_UNDELIVERED
+from notifier.cli.output import ago, config_option, json_option, print_json, print_table
+from notifier.cli.session import run_async, with_store
+from notifier.config import Settings, find, load
+from notifier.delivery.trial import TRIAL_EVENTS, Trial, try_callback
+from notifier.errors import UnknownName
+from notifier.model import DeliveryState
+from notifier.secret import redactor
+from notifier.store.contract import CallbackStanding
+from notifier.store.sqlite import SqliteStore
+
+
+@click.group()
+def callback() -> None:
+    """List, test, enable and disable callbacks."""
+
+
+@callback.command("list")
+@config_option
+@json_option
+def list_(config_path: str | None, as_json: bool) -> None:
+    """List the configured callbacks, how they stand and what they are owed."""
+    settings = load(find(config_path, os.environ), os.environ, secrets=False).settings
+    shapes = with_store(settings.store, lambda store: callback_shapes(store, settings), create=True)
+    if as_json:
+        print_json(shapes)
+        return
+    columns = ("CALLBACK", "FORMAT", "STANDING", "EVENTS", "PENDING", "OLDEST", "HELD", "DEAD", "DELIVERED")
+    rows = [
+        (
+            each["name"],
+            each["format"],
+            each["standing"],
+            ",".join(each["events"]),
+            each["pending"],
+            None if each["oldest_undelivered_seconds"] is None else f"{each['oldest_undelivered_seconds']:.0f}s",
+            each["held"],
+            each["dead"],
+            each["delivered"],
+        )
+        for each in shapes
+    ]
+    print_table(columns, rows, empty="no callbacks are configured")
+
+
+async def callback_shapes(store: SqliteStore, settings: Settings) -> list[dict[str, Any]]:
+    """Give every configured callback as JSON."""
+    counts, oldest, now = await store.count_deliveries(), await store.oldest_undelivered(), time.time()
+    shapes = []
+    for name, each in settings.callbacks.items():
+        standing = await store.callback_standing(name)
+        shape = {
+            "name": name,
+            "format": each.format,
+            "standing": _word(standing, now),
+            "reason": standing.disabled_reason,
+        }
+        shape |= {"events": list(each.events)}
+        shape |= {str(state): counts.get((name, state), 0) for state in DeliveryState}
+        shapes.append(shape | {"oldest_undelivered_seconds": round(now - oldest[name], 1) if name in oldest else None})
+    return shapes
+
+
+def _word(standing: CallbackStanding, now: float) -> str:
+    if standing.disabled_at is not None:
+        return f"disabled {ago(standing.disabled_at, now)}"
+    if standing.paused_until is not None and standing.paused_until > now:
+        return f"paused, goes on {ago(standing.paused_until, now)}"
+    return "ok"
+
+
+@callback.command("test")
+@click.argument("name")
+@click.option(
+    "--event", "event_type", default="task.succeeded", show_default=True, type=click.Choice(list(TRIAL_EVENTS))
+)
+@config_option
+@json_option
+def test(name: str, event_type: str, config_path: str | None, as_json: bool) -> None:
+    """Send a made-up event to a callback now, once, and show the answer. Exit code 6 when it was not accepted."""
+    settings = load(find(config_path, os.environ), os.environ).settings
+    chosen = settings.callbacks[_known(settings, name)]
+    redact = redactor(settings.secret_values())
+    trial: Trial = run_async(lambda: try_callback(chosen, event_type, redact=redact))
+    if as_json:
+        print_json({"callback": name} | trial.shape())
+    else:
+        click.echo(f"{name}: {'accepted' if trial.accepted else 'not accepted'}: {trial.summary()}")
+        if trial.answer and not trial.accepted:
+            click.echo(trial.answer[:500])
+    raise SystemExit(0 if trial.accepted else EXIT_UNDELIVERED)
+
+
+@callback.command("enable")
+@click.argument("name")
+@config_option
+@json_option
+def enable(name: str, config_path: str | None, as_json: bool) -> None:
+    """Lift a pause or a disablement; what was held for the callback is owed again."""
+    _change(name, config_path, as_json, enable=True)
+
+
+@callback.command("disable")
+@click.argument("name")
+@config_option
+@json_option
+def disable(name: str, config_path: str | None, as_json: bool) -> None:
+    """Send nothing more to a callback; what it is owed is held until it is enabled."""
+    _change(name, config_path, as_json, enable=False)
+
+
+def _change(name: str, config_path: str | None, as_json: bool, *, enable: bool) -> None:
+    settings = load(find(config_path, os.environ), os.environ, secrets=False).settings
+    _known(settings, name)
+
+    async def change(store: SqliteStore) -> list[dict[str, Any]]:
+        if enable:
+            await store.enable_callback(name, time.time())
+        else:
+            await store.disable_callback(name, "by hand", time.time())
+        chosen = replace(settings, callbacks={name: settings.callbacks[name]})
+        return await callback_shapes(store, chosen)
+
+    [shape] = with_store(settings.store, change, create=True)
+    if as_json:
+        print_json(shape)
+    else:
+        click.echo(f"{name}: {shape['standing']}, {shape['pending']} pending, {shape['held']} held")
+
+
+def _known(settings: Settings, name: str) -> str:
+    if name not in settings.callbacks:
+        raise UnknownName(f"no callback {name!r}; configured are {', '.join(settings.callbacks) or 'none'}")
+    return name
