@@ -98,11 +98,11 @@ def test_truncated() -> None:
 def test_deep_enough() -> None:
     """Ordinary nesting is read, and many brackets beside each other are not depth."""
     deepest: Any = []
-    for _ in range(MAX_DEPTH - 3):
+    for _ in range(MAX_DEPTH - 2):
         deepest = [deepest]
     body = {"status": "COMPLETE", "errors": [{"context": {}}] * 100, "result": deepest}
     assert isinstance(read(200, body), Seen)
-    assert isinstance(read(200, {**body, "result": [[deepest]]}), Unreadable)
+    assert isinstance(read(200, {**body, "result": [deepest]}), Unreadable)
 
 
 def test_lone_surrogates_survive() -> None:
