@@ -224,7 +224,7 @@ class _Connection(asyncio.Protocol):
         chunk = b"%x\r\n%b\r\n" % (len(body), body)
 
         def pump() -> None:
-            if self._gone or not self._writable:
+            if self._gone:
                 return
             self._transport.write(chunk)
             if self._writable:

@@ -213,8 +213,11 @@ async def test_waiting(receiver: Receiver, client: httpx.AsyncClient) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(lambda: wait(2, distinct=False))
         group.start_soon(lambda: wait(2, distinct=True))
-        for event_id in ("evt_1", "evt_1", "evt_2"):
+        for event_id in ("evt_1", "evt_1"):
             await client.post("/", content=BODY.encode(), headers=signed(event_id=event_id))
+        with pytest.raises(TimeoutError):
+            await receiver.wait_for(2, distinct=True, timeout=0.01)
+        await client.post("/", content=BODY.encode(), headers=signed(event_id="evt_2"))
     assert sorted(receiver.seen) == ["evt_1", "evt_2"]
     assert len(done) == 2
     with pytest.raises(TimeoutError):

@@ -245,18 +245,15 @@ async def test_leaving_while_faults_are_on() -> None:
 
     sim = SimulatedHubSpot(create_unknown=True, report=report)
     with anyio.fail_after(5):
-        async with (
-            anyio.create_task_group() as group,
-            sim.serve() as url,
-            httpx.AsyncClient(base_url=url, timeout=None) as client,
-        ):
+        # The simulator is left before the client, so it is the one that cuts.
+        async with httpx.AsyncClient(timeout=None) as client, anyio.create_task_group() as group, sim.serve() as url:
             for name in ("hang", "slow_trickle"):
                 sim.faults.set(name, task_id=name)
-                group.start_soon(_expect_cut, client, PATH.replace("/a/", f"/{name}/"))
+                group.start_soon(_expect_cut, client, url + PATH.replace("/a/", f"/{name}/"))
             await both.wait()
 
 
-async def _expect_cut(client: httpx.AsyncClient, path: str) -> None:
+async def _expect_cut(client: httpx.AsyncClient, url: str) -> None:
     with contextlib.suppress(httpx.TransportError):
-        await client.get(path)
+        await client.get(url, headers={"Authorization": "Bearer t"})
         raise AssertionError("an answer came")

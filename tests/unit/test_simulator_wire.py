@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from anyio.abc import SocketStream
@@ -180,22 +182,39 @@ async def test_trickle() -> None:
         assert [chunk async for chunk in answer.aiter_raw()] == [b"a", b"b", b"c"]
 
 
-async def test_endless_waits_for_the_client() -> None:
-    """An endless body flows while it is read, stops while it is not, and starves nobody else."""
-    async with (
-        serve(
-            lambda request: Endless(Answer(200, {}, b"x" * 65_536)) if request.path == "/endless" else Answer()
-        ) as url,
-        httpx.AsyncClient() as client,
-    ):
-        async with client.stream("GET", f"{url}/endless") as answer:
-            got = 0
-            async for chunk in answer.aiter_raw():
-                got += len(chunk)
-                if got > 8 << 20:
-                    break
-            assert (await client.get(url)).status_code == 200
+def by_path(request: Request) -> Action:
+    """Pour at ``/endless``, answer elsewhere."""
+    return Endless(Answer(200, {}, b"x" * 65_536)) if request.path == "/endless" else Answer()
+
+
+async def test_endless_starves_nobody() -> None:
+    """An endless body flows as long as it is read, beside the others' answers."""
+    async with serve(by_path) as url, httpx.AsyncClient() as client, client.stream("GET", f"{url}/endless") as answer:
+        got = 0
+        async for chunk in answer.aiter_raw():
+            got += len(chunk)
+            if got > 8 << 20:
+                break
         assert got > 8 << 20
+        assert (await client.get(url)).status_code == 200
+
+
+async def test_endless_waits_for_the_client() -> None:
+    """While its client doesn't read, an endless body takes no memory; when it reads on, it flows on."""
+    async with serve(by_path) as url, connected(url) as stream:
+        tracemalloc.start()
+        try:
+            await stream.send(GET.replace(b"/a%20b?c=d", b"/endless"))
+            for _ in range(2000):  # turns of the loop; each could write 64 KiB
+                await anyio.lowlevel.checkpoint()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        got = 0
+        with anyio.fail_after(5):
+            while got < 32 << 20:
+                got += len(await stream.receive())
+    assert held < 16 << 20
 
 
 async def test_gate() -> None:
