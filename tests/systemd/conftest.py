@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from systemd.installation import UNIT, installation
+from systemd.installation import DROP_IN, UNIT, installation
 from systemd.nsmachine import Machine, UnbootableError, preflight
 
 
@@ -26,5 +26,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def machine(installed: dict[str, Path]) -> Iterator[Machine]:
     """A fresh machine with the unit installed and nothing started."""
     with Machine(installed) as machine:
+        machine.write("/etc/systemd/system/notifier.service.d/interpreter.conf", DROP_IN)
         machine.install("notifier.service", UNIT.read_text())
         yield machine

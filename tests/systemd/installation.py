@@ -8,6 +8,8 @@ import notifier
 PROGRAMS = Path(__file__).parent / "programs"
 UNIT = Path(__file__).parents[2] / "systemd" / "notifier.service"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# An interpreter built with a shared library would look for it where it was built, then find the system's.
+DROP_IN = "[Service]\nEnvironment=LD_LIBRARY_PATH=/opt/python/lib\n"
 COMMAND = """#!/opt/notifier/bin/python
 from notifier.cli import main
 
@@ -25,9 +27,6 @@ def installation(folder: Path) -> dict[str, Path]:
     if Path(sys.base_prefix) != Path("/usr"):
         home = Path("/opt/python/bin")
         binds["/opt/python"] = Path(sys.base_prefix)
-        # An interpreter built with a shared library looks for it where it was built, then here.
-        for library in Path(sys.base_prefix, "lib").glob("libpython3.*.so.1.0"):
-            binds[f"/usr/lib/{library.name}"] = library
     libraries = {f"/opt/libraries/{number}": path for number, path in enumerate(_library_folders())}
     _make_environment(folder, home, ["/opt/source", *libraries])
     return {**binds, **libraries}

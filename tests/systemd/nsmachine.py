@@ -113,6 +113,12 @@ class Machine:
         """Run ``systemctl`` inside."""
         return self.run("systemctl", *argv, check=check)
 
+    def start(self, unit: str) -> None:
+        """Start a unit and wait until it is ready; a failure shows what it said."""
+        if self.systemctl("start", unit, check=False).returncode:
+            self.run("journalctl", "--sync")
+            raise AssertionError(self.describe(unit))
+
     def path(self, inside: str) -> Path:
         """Give the path, outside, of a file inside; it follows no absolute symlinks of the inside."""
         return Path(f"/proc/{self._pid}/root{inside}")

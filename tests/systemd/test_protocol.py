@@ -44,7 +44,7 @@ def test_reloading_until_ready(machine: Machine) -> None:
 def test_journal_fields(machine: Machine) -> None:
     """Fields are found by journalctl; nothing in a text can forge a field; large entries arrive whole."""
     play(machine, "fill_the_journal")
-    machine.systemctl("start", "notifier")
+    machine.start("notifier")
     entries = {entry["NOTIFIER_TASK_ID"]: entry for entry in machine.journal("NOTIFIER_EVENT=program.noted")}
     assert set(entries) == {"plain", "forged", "secret", "large"}
     plain = entries["plain"]
@@ -59,7 +59,7 @@ def test_journal_fields(machine: Machine) -> None:
 def test_no_secret_in_the_journal(machine: Machine) -> None:
     """A secret is masked in fields, messages and tracebacks."""
     play(machine, "fill_the_journal")
-    machine.systemctl("start", "notifier")
+    machine.start("notifier")
     assert machine.journal("NOTIFIER_TASK_ID=secret")[0]["NOTIFIER_TEXT"] == "Bearer ****"
     crash = machine.journal("NOTIFIER_EVENT=daemon.crashed")[0]
     assert crash["PRIORITY"] == "2"
@@ -71,7 +71,7 @@ def test_no_secret_in_the_journal(machine: Machine) -> None:
 def test_watchdog_kill_leaves_the_stacks(machine: Machine) -> None:
     """A loop that stands still is aborted, its stack is in the journal, and the unit starts again."""
     play(machine, "get_stuck", "WatchdogSec=1s")
-    machine.systemctl("start", "notifier")
+    machine.start("notifier")
     stuck = machine.main_pid("notifier")
     machine.until(
         lambda: machine.main_pid("notifier") not in {0, stuck}, lambda: machine.describe("notifier"), deadline=20
@@ -85,7 +85,7 @@ def test_watchdog_kill_leaves_the_stacks(machine: Machine) -> None:
 def test_frozen_journal(machine: Machine) -> None:
     """A journal that stands still costs lines, not the daemon; the number lost is told when it goes on."""
     play(machine, "log_without_end", "WatchdogSec=2s")
-    machine.systemctl("start", "notifier")
+    machine.start("notifier")
     daemon = machine.main_pid("notifier")
     signal_outside(machine, "systemd-journald", signal.SIGSTOP)
     before = _round(machine)
