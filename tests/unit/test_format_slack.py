@@ -321,6 +321,29 @@ def test_any_facts_fit(event_type: EventType, facts: dict[str, Any]) -> None:
     assert read(SLACK.plain(body))["text"] == message["text"]
 
 
+def test_most_fields() -> None:
+    """Of more than ten known facts the first ten are shown."""
+    every = dict.fromkeys(("callback", "reason", "attempts", "correlation_id", "began_at", "deadline_at"), "x")
+    assert len(read(SLACK.render(event(**every)))["blocks"][2]["fields"]) == 10
+
+
+def test_endless_numbers() -> None:
+    """An integer that Python refuses to write out is only an ellipsis."""
+    assert header(event(label=10**5000)) == "Import “…” finished"
+
+
+def test_invisible_characters_are_blanks() -> None:
+    """Control characters, text direction overrides and lone surrogates neither hide nor break anything."""
+    assert header(event(label="a\x00b\u202ec\ud800d\u2028e")) == "Import “a b c d e” finished"
+
+
+def test_wide_letters_count_twice() -> None:
+    """Letters beyond the first 65,536 take two units of a limit."""
+    message = read(SLACK.render(event(EventType.WATCH_EXPIRED, label="😀" * 79)))
+    check_limits(message)
+    assert message["text"].splitlines()[0].endswith("…” was not finished by its deadline")
+
+
 @pytest.mark.parametrize("bulk", ["<" * 100_000, "😀" * 100_000, "a" * 1_000_000, " " * 1_000_000, "x://" * 100_000])
 def test_bulk_fits(bulk: str) -> None:
     """The worst of every field at once fits, too."""

@@ -150,6 +150,8 @@ def test_mendable_refusals_keep_to_a_longer_schedule() -> None:
     """SLOW_RETRY is a floor, not a ceiling."""
     verdict = decide(case(failures=3), answer(403))
     assert verdict == RetryAt(NOW + 7200, "status_403", "rejected", loud=True)
+    told_to_wait = decide(case(), answer(403, "3600"))
+    assert told_to_wait == RetryAt(NOW + 3600 * 1.1, "status_403", "rejected", loud=True)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,8 @@ def test_mendable_refusals_keep_to_a_longer_schedule() -> None:
         ("nan", 5),
         ("Mon, 99 Foo 2026 00:00:00 GMT", 5),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 21_600),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 21_600),
+        ("Fri, 31 Dec 2026 23:59:59 +99999999999999999999", 5),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 5),
         (format_datetime(datetime.fromtimestamp(NOW, UTC) + timedelta(minutes=10), usegmt=True), 600),
         (format_datetime(datetime.fromtimestamp(NOW, UTC).replace(tzinfo=None) + timedelta(minutes=10)), 600),
@@ -208,6 +212,7 @@ def test_pause_doubles() -> None:
     """Each earlier try that cost nothing doubles the pause."""
     waits = [decide(case(number=number), answer(429)) for number in (1, 2, 3, 7, 8)]
     assert waits == [PauseCallback(NOW + wait, "status_429") for wait in (5, 10, 20, 300, 300)]
+    assert decide(case(failures=4), answer(429)) == PauseCallback(NOW + 5, "status_429")
 
 
 @given(exchange=exchanges, failures=st.integers(0, 12), u=chances, max_attempts=st.integers(1, 15))
