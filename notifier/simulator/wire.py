@@ -2,7 +2,7 @@
 
 A ``Respond`` function decides (request → action), a connection performs the action. h11 does the framing. The
 connections are asyncio protocols, not anyio streams: anyio shuts its sending side before it closes, so a client would
-see an orderly end where it should see a reset; and without a coroutine per connection a core serves three times as much.
+see an orderly end where it should see a reset.
 """
 
 import asyncio
