@@ -20,7 +20,7 @@ from typing import Any, Self
 
 SCRIPTS = Path(__file__).parent / "machine"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-TOOLS = ("bash", "hostname", "ip", "mount", "nsenter", "pivot_root", "setpriv", "systemctl", "unshare")
+TOOLS = ("bash", "hostname", "mount", "nsenter", "pivot_root", "setpriv", "systemctl", "unshare")
 FILE_SYSTEMS = ("cgroup2", "overlay", "tmpfs")
 
 # The steps most often forbidden (containers, hardened kernels), tried where they change nothing.

@@ -11,7 +11,6 @@ echo "$pid" >"$PID_FILE.new"
 mv "$PID_FILE.new" "$PID_FILE"
 
 hostname machine
-ip link set lo up
 mount -t overlay overlay -o "lowerdir=/,upperdir=$place/upper,workdir=$place/work" "$root"
 mkdir -p "$root"/{proc,sys,dev,run,tmp}
 
