@@ -1,5 +1,6 @@
 """Machines to run the unit in. Where none can be booted the tests skip; with NOTIFIER_REQUIRE_REAL=1 they fail."""
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,29 @@ from systemd.installation import DROP_IN, UNIT, installation
 from systemd.nsmachine import Machine, UnbootableError, preflight
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """What is bound into every machine."""
+@functools.cache
+def obstacle() -> str | None:
+    """Say why no machine can be booted here; ``None`` when one can."""
     try:
         preflight()
     except UnbootableError as reason:
-        if os.environ.get("NOTIFIER_REQUIRE_REAL") == "1":
-            pytest.fail(f"a real systemd is required, but: {reason}", pytrace=False)
-        pytest.skip(f"no real systemd here: {reason}")
+        return str(reason)
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once, in one line, why these tests did not run."""
+    if terminalreporter.stats.get("skipped") and obstacle():
+        terminalreporter.write_line(f"tests/systemd skipped, no systemd can be booted here: {obstacle()}")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What is bound into every machine."""
+    if obstacle() and os.environ.get("NOTIFIER_REQUIRE_REAL") == "1":
+        pytest.fail(f"a real systemd is required, but none can be booted here: {obstacle()}", pytrace=False)
+    if obstacle():
+        pytest.skip(f"no systemd can be booted here: {obstacle()}")
     return installation(tmp_path_factory.mktemp("notifier"))
 
 

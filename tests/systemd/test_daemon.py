@@ -79,10 +79,11 @@ def wait_for_another_process(machine: Machine, old: int) -> None:
 
 
 def test_ready_and_status(machine: Machine) -> None:
-    """``systemctl start`` returns when the daemon is ready; its status line is shown."""
+    """``systemctl start`` returns when the daemon is ready; its status line is shown, its watchdog on."""
     configure(machine, "forever-1")
     machine.start("notifier")
-    assert machine.show("notifier", "ActiveState", "Type") == {"ActiveState": "active", "Type": "notify"}
+    shown = machine.show("notifier", "ActiveState", "Type", "WatchdogUSec")
+    assert shown == {"ActiveState": "active", "Type": "notify", "WatchdogUSec": "1min"}
     assert 'Status: "watching 1 task' in machine.describe("notifier")
 
 

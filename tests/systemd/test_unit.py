@@ -2,6 +2,7 @@
 
 import re
 
+from notifier.app import DRAIN_DEADLINE
 from systemd.nsmachine import Machine
 
 UNIT_FILE = "/etc/systemd/system/notifier.service"
@@ -30,8 +31,6 @@ def test_exposure(machine: Machine) -> None:
 
 def test_longer_than_the_drain(machine: Machine) -> None:
     """Systemd waits longer for the end than the daemon takes for its drain."""
-    from notifier.app import DRAIN_DEADLINE
-
     shown = machine.show("notifier", "TimeoutStopUSec")["TimeoutStopUSec"]
     assert shown == "25s"
     assert DRAIN_DEADLINE <= 25 - 3
