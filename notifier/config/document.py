@@ -161,21 +161,26 @@ class _Builder:
 
     def _accepts(self, key: Scalar, block: Block) -> bool:
         first = block.keys.get(key.text)
-        path = (*self._path(self._stack[:-1]), key.text)
         if first:
             message = f"{quoted(key.text)} stands here again; it is already on line {first.span.line + 1}"
-            self._report.error(path, message, "keep one of the two", span=key.span)
+            self._refuse_key(key, message, "keep one of the two")
         elif key.plain and key.text == "<<":
-            self._report.error(path, "merge keys are not allowed", f"write the keys out; {_SIMPLE}", span=key.span)
-            return False
+            self._refuse_key(key, "merge keys are not allowed", f"write the keys out; {_SIMPLE}")
         elif key.type is not ScalarType.TEXT:
             hint = f'put it between quotes: "{key.text}"' if key.text else "write a key before the colon"
-            self._report.error(path, f"a key must be text, this is {key.type}", hint, span=key.span)
-            return False
-        return first is None
+            self._refuse_key(key, f"a key must be text, this is {key.type}", hint)
+            return bool(key.text)
+        else:
+            return True
+        return False
+
+    def _refuse_key(self, key: Scalar, message: str, hint: str) -> None:
+        self._report.error((*self._path(self._stack[:-1]), key.text), message, hint, span=key.span)
 
     def _refuse_marks(self, event: Any) -> None:
         """Refuse anchors and tags, and mappings or lists as keys."""
+        if event.anchor is None and event.tag is None and isinstance(event, yaml.ScalarEvent):
+            return
         span = _span(event.start_mark, event.end_mark)
         if event.anchor is not None:
             self._error(span, f"an anchor, &{event.anchor}, is not allowed here", f"leave it out; {_SIMPLE}")

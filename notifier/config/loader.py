@@ -1,6 +1,8 @@
 """From a file to settings, or to everything that is wrong with it."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,23 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loa
     :raises ConfigError: with everything that is wrong, in the order of the file.
     """
     text, mode = read(path)
+    with _no_collection():
+        return _loaded(text, mode, path, environ, secrets=secrets)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the cycle collector: among half a million young objects without a cycle it takes half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _loaded(text: str, mode: int, path: Path, environ: Mapping[str, str], *, secrets: bool) -> Loaded:
     report = Report(str(path), lines_of(text))
     folder = path.absolute().parent
     vault = Vault(report, environ, folder, reads=secrets)

@@ -143,22 +143,28 @@ class Report:
 
     def problems(self, is_open: Callable[[Path], bool]) -> tuple[Problem, ...]:
         """Give everything found, in the order of the file. Only values whose path ``is_open`` are shown."""
-        excerpts = Excerpts(self.lines, self.root, is_open)
+        places = [self._place(finding) for finding in self._findings]
+        excerpts = Excerpts(self.lines, self.root, is_open, (span.line for _, span in places if span))
         clean = redactor(self.secrets)
-        placed = (self._placed(finding, excerpts) for finding in self._findings)
-        ordered = sorted(placed, key=lambda problem: (problem.line or 0, problem.column or 0))
-        return tuple(_without_secrets(problem, clean) for problem in ordered)
+        problems = [
+            _without_secrets(_problem(self.file, finding, path, span, excerpts), clean)
+            for finding, (path, span) in zip(self._findings, places, strict=True)
+        ]
+        return tuple(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
 
-    def _placed(self, finding: _Finding, excerpts: Excerpts) -> Problem:
-        path, span = finding.path, finding.span
-        if span is None and path and self.root is not None:
-            place = locate(self.root, path)
-            is_missing = place.path != path and not self.is_short(place.path)
-            path, span = place.path, place.key if finding.on_key or is_missing else place.span
-        bare = Problem(finding.level, finding.message, finding.hint, self.file, path=path_text(path))
-        if span is None:
-            return bare
-        return replace(bare, line=span.line + 1, column=span.column + 1, snippet=excerpts.at(span))
+    def _place(self, finding: _Finding) -> tuple[Path, Span | None]:
+        if finding.span or not finding.path or self.root is None:
+            return finding.path, finding.span
+        place = locate(self.root, finding.path)
+        is_missing = place.path != finding.path and not self.is_short(place.path)
+        return place.path, place.key if finding.on_key or is_missing else place.span
+
+
+def _problem(file: str, finding: _Finding, path: Path, span: Span | None, excerpts: Excerpts) -> Problem:
+    bare = Problem(finding.level, finding.message, finding.hint, file, path=path_text(path))
+    if span is None:
+        return bare
+    return replace(bare, line=span.line + 1, column=span.column + 1, snippet=excerpts.at(span))
 
 
 def _without_secrets(problem: Problem, clean: Callable[[str], str]) -> Problem:

@@ -8,13 +8,15 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
 from notifier.config.nodes import Path, Scalar
 from notifier.config.problems import Mistake, Report
+from notifier.config.schema import form_at
+from notifier.config.suggest import nearest
 from notifier.secret import Secret
 
 LONGEST_TOKEN = 4096
@@ -97,9 +99,14 @@ class Vault:
             message = f"`{given[1]}` besides `{given[0]}` on line {line}: exactly one of them may be given"
             self.report.error((*path, given[1]), message, f"keep one of {_or(names)}", on_key=True)
             return None
-        if not given and required:
+        if not given and required and not self._is_misspelt(path, keys, names):
             self.report.error(path, f"{required} is missing", f"give one of {_or(names)}", on_key=True)
         return given[0] if given else None
+
+    def _is_misspelt(self, path: Path, keys: Iterable[str], names: Sequence[str]) -> bool:
+        """Tell whether one of ``names`` was meant by a key that is reported as unknown anyway."""
+        form = form_at(path)
+        return form is not None and any(nearest(key, names) for key in keys if key not in form.model_fields)
 
     def one(self, path: Path, source: str, scalar: Scalar, check: Check) -> Secret | None:
         """Read the one-line secret at ``path``; ``None`` when it is no good, which the report then tells.

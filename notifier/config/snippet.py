@@ -5,8 +5,8 @@ hidden because nobody said that it may be shown.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -57,11 +57,15 @@ class _Line:
 class Excerpts:
     """Cuts excerpts out of one file. Without a tree, after a syntax error, only keys at the start of a line are shown."""
 
-    def __init__(self, lines: Sequence[str], root: Node | None, is_open: Callable[[Path], bool]) -> None:
+    def __init__(
+        self, lines: Sequence[str], root: Node | None, is_open: Callable[[Path], bool], wanted: Iterable[int]
+    ) -> None:
+        """Prepare excerpts of the ``wanted`` lines."""
         self._lines = lines
         self._root = root
         self._is_open = is_open
-        self._index: dict[int, list[_Patch]] | None = None
+        self._wanted = sorted(set(wanted))
+        self._index = self._indexed(root) if root else {}
 
     def at(self, span: Span) -> Snippet | None:
         """Give the line of ``span`` with carets under the part of it that stands there."""
@@ -78,8 +82,6 @@ class Excerpts:
         """Give the patches of a line that reach into ``first`` … ``last``."""
         if self._root is None:
             return _line_key(self._lines[line])
-        if self._index is None:
-            self._index = self._indexed(self._root)
         patches = self._index.get(line, [])
         begin = max(0, bisect_right(patches, first, key=lambda patch: patch.start) - 1)
         end = bisect_right(patches, last, key=lambda patch: patch.start)
@@ -87,8 +89,8 @@ class Excerpts:
 
     def _indexed(self, root: Node) -> dict[int, list[_Patch]]:
         index: dict[int, list[_Patch]] = {}
-        for span, shown in _spans(root, (), self._is_open):
-            for line in range(span.line, min(span.end_line + 1, len(self._lines))):
+        for span, shown in self._spans(root, ()):
+            for line in self._lines_of(span):
                 start = span.column if line == span.line else 0
                 end = span.end_column if line == span.end_line else len(self._lines[line])
                 if start < end:
@@ -97,15 +99,20 @@ class Excerpts:
             patches.sort()
         return index
 
+    def _lines_of(self, span: Span) -> Sequence[int]:
+        """Give the wanted lines that ``span`` touches."""
+        return self._wanted[bisect_left(self._wanted, span.line) : bisect_right(self._wanted, span.end_line)]
 
-def _spans(node: Node, path: Path, is_open: Callable[[Path], bool]) -> Iterator[tuple[Span, bool]]:
-    """Give the place of every key and scalar, and whether it may be shown."""
-    if isinstance(node, Scalar):
-        yield node.span, is_open(path)
-    if isinstance(node, Block):
-        yield from ((key.span, True) for key in node.keys.values())
-    for step, child in children(node):
-        yield from _spans(child, (*path, step), is_open)
+    def _spans(self, node: Node, path: Path) -> Iterator[tuple[Span, bool]]:
+        """Give the place of every key and scalar on the wanted lines, and whether it may be shown."""
+        if not self._lines_of(node.span):
+            return
+        if isinstance(node, Scalar):
+            yield node.span, self._is_open(path)
+        if isinstance(node, Block):
+            yield from ((key.span, True) for key in node.keys.values())
+        for step, child in children(node):
+            yield from self._spans(child, (*path, step))
 
 
 def _line_key(line: str) -> list[_Patch]:

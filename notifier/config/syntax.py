@@ -13,7 +13,6 @@ _EXPLAINED = tuple(
     (re.compile(pattern), message, hint)
     for pattern, message, hint in (
         (r"mapping values are not allowed", "a second colon on one line", "quote a value that holds `: `, or check the indentation"),
-        (r"found character '?\\?t|\t", "a tab where only spaces may stand", "indent with spaces"),
         (r"character .*cannot start any token", "this character can't begin a value", "put the value between quotes"),
         (r"end of stream", "the quote opened here is never closed", "close the quote"),
         (r"could not find expected ':'", "a key without a colon, or a value that lost its indentation", "write `key: value`, and indent continued lines"),
