@@ -75,7 +75,7 @@ class Http:
         )
         # The caller's deadline bounds the whole exchange, so httpx's own time-outs are off.
         self._client = httpx.AsyncClient(
-            limits=limits, timeout=None, verify=shared_ssl_context(), follow_redirects=False
+            limits=limits, timeout=httpx.Timeout(None), verify=shared_ssl_context(), follow_redirects=False
         )
         # httpx's defaults would tell a callback our library's version and ask for compressed answers.
         self._client.headers = httpx.Headers({"accept": "*/*", "accept-encoding": "identity"})

@@ -111,7 +111,7 @@ class TaskKey:
         return "wch_" + _digest(f"v1|{self.account}|{self.kind}|{self.task_id}")[:26]
 
     def event_id(self, kind_of_event: EventType) -> str:
-        """The same task and type give the same id, on every replica and after every crash."""
+        """Give the event's id: the same task and type give the same, on every replica and after every crash."""
         return "evt_" + _digest(f"v1|{self.account}|{self.kind}|{self.task_id}|{kind_of_event}")
 
 

@@ -108,10 +108,11 @@ class Throttled(_Answered):
 
 @dataclass(frozen=True, slots=True)
 class Busy(_Answered):
-    """HubSpot can't answer now: the account waits for ``seconds``."""
+    """HubSpot can't answer now, for ``seconds``. ``told``: it said so itself, in ``Retry-After``."""
 
     seconds: float
     status: int
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def read_answer(kind: Kind, response: http.Response, *, now: float, strikes: int
         case 429:
             return _throttled(body, told, strikes, about)
         case status if status in {408, 423, 477} or 500 <= status < 600:
-            return Busy(_BUSY.get(status, _FAILING).seconds(told, strikes), status, **about)
+            return Busy(_BUSY.get(status, _FAILING).seconds(told, strikes), status, told is not None, **about)
     return Odd(response.status, **about)
 
 

@@ -2,10 +2,10 @@
 
 from notifier import __version__
 from notifier.clock import Clock
+from notifier.http import Failure, Http, Request
 from notifier.hubspot.account import Account
 from notifier.hubspot.answers import Answer, read_answer
 from notifier.hubspot.kinds import KINDS
-from notifier.http import Failure, Http, Request
 from notifier.model import TaskKey
 
 # A status body is a few KB; one with thousands of row errors has been seen to reach hundreds. Past this it is not read.

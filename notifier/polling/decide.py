@@ -50,14 +50,12 @@ LONGEST_PROBLEM = 300
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be recorded, and what the account is to heed."""
+    """What is to be recorded; what the account is to heed is ``gate.py``'s."""
 
     watch: Watch  # as it is now to be
     event: Event | None = None  # owed when the watch ends
     changed: bool = False  # state, status or kind of problem: worth a line in the log
     status_unknown: bool = False  # the status became a word nobody knows
-    account_pause: float | None = None  # seconds for which the account is not to be asked
-    refused: Refused | None = None  # the account's credentials are refused
 
 
 def decide(watch: Watch, answer: Answer | http.Failure, *, now: float, settings: PollingSettings) -> Decision:
@@ -76,8 +74,6 @@ def decide(watch: Watch, answer: Answer | http.Failure, *, now: float, settings:
         event=event,
         changed=_has_changed(watch, polled),
         status_unknown=seen is not None and not seen.recognised and seen.status != watch.status,
-        account_pause=answer.seconds if isinstance(answer, Throttled | Busy) else None,
-        refused=answer if isinstance(answer, Refused) else None,
     )
 
 

@@ -3,7 +3,7 @@
 ==========================  =========================================================================================
 answer                      the account
 ==========================  =========================================================================================
-429, 423, 477               waits as long as HubSpot says: they are about the account, whichever task was asked for
+429, 423, 477; Retry-After  waits as long as HubSpot says: they are about the account, whichever task was asked for
 5xx, 408, no answer         goes on; from the third in a row without a good answer between it waits 1, 2, 4 … 30 s, so
                             that one task that always fails never delays the others
 401, 403 MISSING_SCOPES     is rejected: one probe after 30 s, 60 s … 5 min, until an answer shows it is accepted
@@ -47,7 +47,7 @@ class Gate:
         if isinstance(answer, Throttled):
             self.strikes += 1
             return Pause(answer.seconds, f"429 {answer.policy or ''}".strip())
-        if isinstance(answer, Busy) and answer.status in ABOUT_THE_ACCOUNT:
+        if isinstance(answer, Busy) and (answer.told or answer.status in ABOUT_THE_ACCOUNT):
             self.strikes += 1
             return Pause(answer.seconds, f"{answer.status}")
         if isinstance(answer, Busy | Failure):

@@ -62,20 +62,6 @@ def test_problem_is_short() -> None:
     assert len(after(Failure(Reach.UNKNOWN, "protocol_error", "x" * 1_000)).watch.problem or "") == 300
 
 
-def test_signals_to_the_account() -> None:
-    """Only the limits pause an account, and only refused credentials reject it."""
-    refused = Refused(401)
-    assert [after(answer).account_pause for answer in (Throttled(9.0), Busy(2.0, 423), refused, seen(), FAILURE)] == [
-        9.0,
-        2.0,
-        None,
-        None,
-        None,
-    ]
-    assert after(refused).refused is refused
-    assert after(Forbidden()).refused is None
-
-
 def test_first_look_is_spent() -> None:
     """The first look stands in for the first square, which may still be to come; the second poll is the second square."""
     late = replace(WATCH, key=replace(WATCH.key, task_id="AAAAEZ6whGE"))

@@ -1,0 +1,56 @@
+"""What answers say of the whole account."""
+
+import pytest
+
+from notifier.http import Failure, Reach
+from notifier.hubspot.answers import Answer, Busy, Forbidden, Odd, Refused, Running, Throttled, UnknownTask, Unreadable
+from notifier.polling.gate import Gate
+
+FAILURE = Failure(Reach.NOT_SENT, "connection_refused")
+WELL = [Running(), Unreadable("html"), UnknownTask(404), Forbidden(), Odd(302)]
+
+
+def pauses(*answers: Answer | Failure) -> list[float | None]:
+    """The seconds each answer stops the account for, one after the other."""
+    gate = Gate()
+    notes = [gate.note(answer) for answer in answers]
+    return [None if note is None else note.seconds for note in notes]
+
+
+@pytest.mark.parametrize(
+    "answer", [Throttled(10.0, "TEN_SECONDLY_ROLLING"), Busy(2.0, 423), Busy(3600.0, 477), Busy(7.0, 503, told=True)]
+)
+def test_what_is_about_the_account_pauses_it_as_told(answer: Throttled | Busy) -> None:
+    """429, 423, 477 and a Retry-After count at once."""
+    assert pauses(answer) == [answer.seconds]
+
+
+@pytest.mark.parametrize("answer", [Busy(3.0, 500), FAILURE])
+def test_failures_pause_from_the_third_in_a_row(answer: Busy | Failure) -> None:
+    """One task that always fails never stops the others; an account that can't be reached is left alone."""
+    assert pauses(*[answer] * 9) == [None, None, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert pauses(answer, answer, Running(), answer, answer) == [None] * 5
+
+
+@pytest.mark.parametrize("answer", WELL)
+def test_other_answers_show_that_the_account_is_well(answer: Answer) -> None:
+    """Even a 404 says that HubSpot took the credentials and answers."""
+    gate = Gate(rejected=True, strikes=3, failures=9)
+    assert gate.note(answer) is None
+    assert (gate.rejected, gate.strikes, gate.failures, gate.concurrency) == (False, 0, 0, None)
+
+
+def test_a_rejected_account_is_probed_ever_more_seldom() -> None:
+    """30 s, doubled up to 5 min, one poll at a time."""
+    gate = Gate()
+    assert [gate.note(Refused(401)).seconds for _ in range(6)] == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
+    assert gate.rejected
+    assert gate.concurrency == 1
+
+
+def test_strikes_grow_with_throttling_and_busy_answers() -> None:
+    """They lengthen the waits that ``answers.py`` chooses."""
+    gate = Gate()
+    for answer in (Throttled(1.0), Busy(1.0, 423), Busy(1.0, 500)):
+        gate.note(answer)
+    assert gate.strikes == 3
