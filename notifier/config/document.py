@@ -63,7 +63,7 @@ def _refuse_unreadable(text: str, report: Report) -> bool:
     return found is not None
 
 
-class _Enough(Exception):  # noqa: N818  # a signal to stop reading, not an error
+class _Enough(Exception):  # a signal to stop reading, not an error
     """The file can't be read any further; the report says why."""
 
 

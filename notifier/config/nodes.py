@@ -3,14 +3,33 @@
 Positions count lines and characters from 0; messages count from 1.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from notifier.config.scalars import ScalarType
+from notifier.secret import MASK
 
 # Where a value stands in the file: ("tasks", 0, "id").
 Path: TypeAlias = tuple[str | int, ...]
+
+
+# A run of this length with letters and digits is more likely a secret in a wrong place than a word.
+_RUN = re.compile(r"[A-Za-z0-9+_=-]{20,}")
+
+
+def without_random(text: str) -> str:
+    """Mask in ``text`` what looks like a secret: long runs with at least three letters and three digits.
+
+    >>> without_random("timeout: pat-na1-0123456789ab"), without_random("hubspot.file_import")
+    ('timeout: ****', 'hubspot.file_import')
+    """
+    return _RUN.sub(lambda found: MASK if _is_random(found[0]) else found[0], text)
+
+
+def _is_random(run: str) -> bool:
+    return sum(map(str.isdigit, run)) >= 3 and sum(map(str.isalpha, run)) >= 3
 
 
 class Span(NamedTuple):
@@ -64,6 +83,11 @@ class Broken:
 
 
 Node: TypeAlias = Scalar | Block | Items | Broken
+
+
+def is_task_id(path: Path) -> bool:
+    """Tell whether a task id stands at ``path``: they look random, and must be shown."""
+    return len(path) in {2, 3} and path[0] == "tasks" and path[2:] in {(), ("id",)}
 
 
 class Place(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from notifier.config.nodes import Block, Node, Path, Scalar, Span, entries, locate, node_at, path_text
+from notifier.config.nodes import Block, Node, Path, Scalar, Span, entries, locate, node_at, path_text, without_random
 from notifier.config.snippet import Excerpts, Snippet
 from notifier.errors import ConfigError
 from notifier.secret import MASK, redactor
@@ -17,7 +17,7 @@ _SECRET_LOOK = re.compile(
 )
 
 
-class Mistake(ValueError):  # noqa: N818  # the user's, not the program's
+class Mistake(ValueError):  # the user's, not the program's
     """What is wrong with one value, and the remedy. Knows nothing of the place."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
@@ -64,7 +64,7 @@ class Problem:
         }
 
 
-class InvalidConfig(ConfigError):  # noqa: N818  # named as the others of errors.py
+class InvalidConfig(ConfigError):  # named as the others of errors.py
     """The file has errors; its text is the whole report."""
 
     def __init__(self, file: str, problems: Sequence[Problem]) -> None:
@@ -173,8 +173,13 @@ def _without_secrets(problem: Problem, clean: Callable[[str], str]) -> Problem:
     def scrub(text: str) -> str:
         return _SECRET_LOOK.sub(MASK, clean(text))
 
-    hint = None if problem.hint is None else scrub(problem.hint)
+    def scrub_words(text: str) -> str:
+        return without_random(scrub(text))
+
     snippet = problem.snippet
     if snippet and scrub(snippet.text) != snippet.text:
         snippet = Snippet(scrub(snippet.text), "^")
-    return replace(problem, message=scrub(problem.message), path=scrub(problem.path), hint=hint, snippet=snippet)
+    hint = None if problem.hint is None else scrub_words(problem.hint)
+    return replace(
+        problem, message=scrub_words(problem.message), path=scrub_words(problem.path), hint=hint, snippet=snippet
+    )

@@ -27,7 +27,7 @@ from notifier.config.fields import (
     Text,
     Written,
 )
-from notifier.config.nodes import Path, Scalar
+from notifier.config.nodes import Path, Scalar, is_task_id
 from notifier.config.scalars import ScalarType
 
 _T = TypeVar("_T")
@@ -206,7 +206,7 @@ def form_at(path: Path) -> type[_Form] | None:
 
 def is_open(path: Path) -> bool:
     """Tell whether the value at ``path`` may be shown: it has a known place and is no secret there."""
-    if path == ("store",) or (len(path) == 2 and path[0] == "tasks"):
+    if path == ("store",) or is_task_id(path):
         return True
     key = _without_numbers(path)
     form = form_at(key[:-1]) if len(key) > 1 else None

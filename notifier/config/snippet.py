@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from notifier.config.nodes import Block, Node, Path, Scalar, Span, children
+from notifier.config.nodes import Block, Node, Path, Scalar, Span, children, is_task_id, without_random
 from notifier.secret import MASK
 
 # A line of 8 MiB is shown as this many characters before and after the problem.
@@ -108,16 +108,20 @@ class Excerpts:
         if not self._lines_of(node.span):
             return
         if isinstance(node, Scalar):
-            yield node.span, self._is_open(path)
+            yield node.span, self._is_open(path) and (is_task_id(path) or _is_plain(node))
         if isinstance(node, Block):
-            yield from ((key.span, True) for key in node.keys.values())
+            yield from ((key.span, _is_plain(key)) for key in node.keys.values())
         for step, child in children(node):
             yield from self._spans(child, (*path, step))
 
 
+def _is_plain(scalar: Scalar) -> bool:
+    return without_random(scalar.source) == scalar.source
+
+
 def _line_key(line: str) -> list[_Patch]:
     found = _LINE_KEY.match(line)
-    return [_Patch(*found.span(1), shown=True)] if found else []
+    return [_Patch(*found.span(1), shown=without_random(found[1]) == found[1])] if found else []
 
 
 def _moved(patch: _Patch, by: int) -> _Patch:

@@ -61,7 +61,6 @@ def _report_of(text: str) -> str:
         try:
             answer = load(path, ENVIRON)
         except ConfigError as error:
-            assert str(error)
             return str(error) + repr(error)
         return "".join(map(str, answer.warnings)) + repr(answer)
 

@@ -22,7 +22,7 @@ CORE = [
     *((text, T.INT) for text in ("0", "-1", "+12", "012", "0o17", "0xff", "0xFF", "08")),
     *((text, T.FLOAT) for text in ("1.", ".5", "-1.5e3", "1e3", "0.", "+.inf", "-.INF", ".nan", ".NaN", "12e03")),
     *((text, T.TEXT) for text in ("on", "off", "yes", "No", "y", "n", "1:30", "190:20:30", "1_000", "0b11", "0o8", "0x", "-0xF")),
-    *((text, T.TEXT) for text in ("2026-11-21", "tRUE", "nULL", ".", "+", "e3", "1e", "inf", "nan", "=", "0O17", "１２")),
+    *((text, T.TEXT) for text in ("2026-11-21", "tRUE", "nULL", ".", "+", "e3", "1e", "inf", "nan", "=", "0O17", "\uff11")),
 ]  # fmt: skip
 
 
