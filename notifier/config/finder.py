@@ -24,10 +24,20 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
     if named:
         return _existing(Path(named), "-c" if explicit else f"${VARIABLE}")
     for place in PLACES:
-        if place.exists():
+        if _is_there(place):
             return place
     places = ", ".join(["-c", f"${VARIABLE}", "./config.yaml", str(PLACES[-1])])
     raise ConfigError(f"no configuration found\n  looked at: {places}\n  hint: {_REMEDY}")
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # behind a folder that can't be entered: reading it tells so
+    return True
 
 
 def _existing(path: Path, origin: str) -> Path:

@@ -27,9 +27,18 @@ def read_store(text: str, folder: Path, environ: Mapping[str, str]) -> Path:
     if "\0" in text or "\n" in text:
         raise Mistake("the store is no file name", "write a file path on one line")
     path = folder / _at_home(text, environ)
-    if text.endswith("/") or path.is_dir():
+    if text.endswith("/") or _is_folder(path):
         raise Mistake("the store is a folder", f"add the file's name: {text.rstrip('/')}/{FILE_NAME}")
     return path
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return False  # opening the store tells
+    except OSError as error:
+        raise Mistake(f"the store can't be a file there: {error.strerror}", "write another path") from None
 
 
 def _at_home(text: str, environ: Mapping[str, str]) -> str:

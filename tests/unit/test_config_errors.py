@@ -51,6 +51,7 @@ MISTAKES = [
     ("store url", ACCOUNT + "store: postgresql://u:p@h/d\n", "2:8", "store", "not supported by this version", "SQLite"),
     ("store other url", ACCOUNT + "store: sqlite:///x\n", "2:8", "store", "not a URL", "path alone"),
     ("store folder", ACCOUNT + "store: var/\n", "2:8", "store", "is a folder", "var/notifier.db"),
+    ("store name", ACCOUNT + f"store: {'a' * 5000}\n", "2:8", "store", "File name too long", "another path"),
     ("no url", ACCOUNT + "callbacks:\n  erp: {format: slack}\n", "3:3", "callbacks.erp", "the callback's URL is missing", "`url_file`"),
     ("relative url", ACCOUNT + "callbacks:\n  erp: {format: slack, url: /x}\n", "3:29", "callbacks.erp.url", "not an absolute", "in full"),
     ("ftp url", ACCOUNT + "callbacks:\n  erp: {format: slack, url: 'ftp://x/'}\n", "3:29", "callbacks.erp.url", "not an absolute", "in full"),

@@ -186,6 +186,13 @@ def test_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "notifier demo" in str(caught.value)
 
 
+def test_a_place_behind_a_file_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search goes on where a folder of the path is a file."""
+    path = write(tmp_path, GOOD)
+    monkeypatch.setattr("notifier.config.finder.PLACES", (path / "config.yaml", path))
+    assert find(None, {}) == path
+
+
 def test_lines_are_counted_as_the_parser_does() -> None:
     """CR, LF and CRLF end a line; form feeds and the like do not."""
     assert lines_of("a\rb\r\nc\nd\x0ce") == ["a", "b", "c", "d\x0ce"]
