@@ -19,7 +19,7 @@ from notifier.delivery.dispatcher import Lane
 from notifier.delivery.outbox import owe
 from notifier.delivery.sender import Sender
 from notifier.delivery.settings import Callback, OnUnknown
-from notifier.facts import ClockStepped, DaemonStarted, DaemonStopped, DaemonStopping, StoreStuck
+from notifier.facts import ClockStepped, DaemonStarted, DaemonStopped, DaemonStopping, DaemonStuck, StoreStuck
 from notifier.http import Http
 from notifier.hubspot.account import Account
 from notifier.hubspot.client import HubSpotClient
@@ -31,7 +31,7 @@ from notifier.polling.watches import begin_watch
 from notifier.secret import redactor
 from notifier.store.contract import Reconciled
 from notifier.store.sqlite import SqliteStore, open_sqlite
-from notifier.systemd import Progress, ServiceState
+from notifier.systemd import Progress, ServiceState, coroutine_stacks
 from notifier.telemetry import Report
 
 DRAIN_DEADLINE = 20.0  # seconds; TimeoutStopSec of the unit file is longer
@@ -221,7 +221,10 @@ class Daemon:
         if self._out.watchdog_interval is None:
             return
         while True:
-            if store.stuck or not self._progress.stuck(self._clock.monotonic()):
+            stuck = [] if store.stuck else self._progress.stuck(self._clock.monotonic())
+            if stuck:
+                self._out.report(DaemonStuck(", ".join(stuck), coroutine_stacks()))
+            else:
                 self._out.service.alive()
             await anyio.sleep(self._out.watchdog_interval)
 

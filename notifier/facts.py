@@ -240,6 +240,17 @@ class ClockStepped(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class DaemonStuck(Fact):
+    """Loops do not come round any more: no sign of life is given, so the service manager restarts the daemon."""
+
+    name = "daemon.stuck"
+    level = "critical"
+
+    loops: str
+    stacks: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigDoubtful(Fact):
     """A warning of the configuration."""
 

@@ -61,7 +61,9 @@ class Facts:
     def named(self, name: str) -> list[Fact]:
         return [fact for fact in self.seen if fact.name == name]
 
-    async def wait_for(self, name: str, count: int = 1, *, timeout: float = 15.0, where: Callable[[Fact], bool] = lambda _: True) -> list[Fact]:
+    async def wait_for(
+        self, name: str, count: int = 1, *, timeout: float = 15.0, where: Callable[[Fact], bool] = lambda _: True
+    ) -> list[Fact]:
         """Wait until ``count`` facts of that name were reported."""
         with anyio.fail_after(timeout):
             while len(found := [fact for fact in self.named(name) if where(fact)]) < count:

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 LEAST_SKEW = 2.0
 
 # More than this, in seconds, is a proxy's nonsense: with our clock that wrong no certificate would be valid.
-MOST_SKEW = 86_400.0
+MOST_SKEW = 40 * 86_400.0
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _COUNT = re.compile(r"[0-9]{1,15}")

@@ -6,7 +6,7 @@ it is shut down. A bell has one job, moved to the next due time, whatever the nu
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -81,5 +81,5 @@ class Clockwork:
             if self._scheduler.get_job(name) is not None:
                 self._scheduler.remove_job(name)
             return
-        on_the_wall = datetime.fromtimestamp(at + self._clock.stepped(), UTC)
+        on_the_wall = datetime.now(UTC) + timedelta(seconds=at - self._clock.now())
         self._scheduler.add_job(bell.rung_by_clock, DateTrigger(on_the_wall), id=name, replace_existing=True)

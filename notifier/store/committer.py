@@ -40,6 +40,7 @@ class Committer:
         self._turn = anyio.Lock()
         self._waiting: list[_Wish] = []
         self._wake = anyio.Event()
+        self._running = anyio.CancelScope(shield=True)
         self.stuck = False
 
     async def submit(self, change: Change[T]) -> T:
@@ -59,13 +60,18 @@ class Committer:
             return await to_thread.run_sync(read, self._connection)
 
     async def run(self) -> None:
-        """Commit for ever."""
-        while True:
-            await self._wake.wait()
-            self._wake = anyio.Event()
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MOST_IN_ONE], self._waiting[MOST_IN_ONE:]
-                await self._commit(batch)
+        """Commit until ``stop``; who is cancelled around it may still have something to save."""
+        with self._running:
+            while True:
+                await self._wake.wait()
+                self._wake = anyio.Event()
+                while self._waiting:
+                    batch, self._waiting = self._waiting[:MOST_IN_ONE], self._waiting[MOST_IN_ONE:]
+                    await self._commit(batch)
+
+    def stop(self) -> None:
+        """Make ``run`` return."""
+        self._running.cancel()
 
     async def _commit(self, batch: Sequence[_Wish]) -> None:
         while True:

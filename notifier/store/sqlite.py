@@ -65,7 +65,7 @@ async def open_sqlite(
             finally:
                 with anyio.move_on_after(DRAIN_LIMIT, shield=True):
                     await committer.submit(lambda _connection: None)  # what was asked before it is on disk
-                group.cancel_scope.cancel()
+                committer.stop()
 
 
 class SqliteStore:

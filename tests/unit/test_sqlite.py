@@ -203,7 +203,7 @@ class TestCommits:
             group.start_soon(committer.run)
             while len(results) < 6:
                 await anyio.sleep(0.001)
-            group.cancel_scope.cancel()
+            committer.stop()
         assert sorted(map(str, results)) == ["0", "1", "2", "4", "5", "three"]
         assert {row[0] for row in connection.execute("SELECT x FROM t")} == {0, 1, 2, 4, 5}
         connection.close()
