@@ -258,3 +258,6 @@ class ConfigDoubtful(Fact):
     level = "warning"
 
     problem: str
+    path: str | None
+    line: int | None
+    hint: str | None

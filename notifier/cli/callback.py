@@ -58,13 +58,8 @@ async def callback_shapes(store: SqliteStore, settings: Settings) -> list[dict[s
     shapes = []
     for name, each in settings.callbacks.items():
         standing = await store.callback_standing(name)
-        shape = {
-            "name": name,
-            "format": each.format,
-            "standing": _word(standing, now),
-            "reason": standing.disabled_reason,
-        }
-        shape |= {"events": list(each.events)}
+        shape: dict[str, Any] = {"name": name, "format": each.format, "standing": _word(standing, now)}
+        shape |= {"reason": standing.disabled_reason, "events": list(each.events)}
         shape |= {str(state): counts.get((name, state), 0) for state in DeliveryState}
         shapes.append(shape | {"oldest_undelivered_seconds": round(now - oldest[name], 1) if name in oldest else None})
     return shapes
@@ -81,7 +76,7 @@ def _word(standing: CallbackStanding, now: float) -> str:
 @callback.command("test")
 @click.argument("name")
 @click.option(
-    "--event", "event_type", default="task.succeeded", show_default=True, type=click.Choice(list(TRIAL_EVENTS))
+    "--event", "event_type", default="task.succeeded", show_default=True, type=click.Choice([str(each) for each in TRIAL_EVENTS])
 )
 @config_option
 @json_option

@@ -56,7 +56,7 @@ def _log(loaded: Loaded) -> Iterator[Log]:
 
 def _run(loaded: Loaded, report: Telemetry, service: ServiceState) -> int:
     for warning in loaded.warnings:
-        report(ConfigDoubtful(str(warning)))
+        report(ConfigDoubtful(warning.message, warning.path or None, warning.line, warning.hint))
     surroundings = Surroundings(
         report=report,
         service=service,

@@ -67,7 +67,7 @@ def _request(settings: Settings, task_id: str, asked: dict[str, Any]) -> WatchRe
 def _account(settings: Settings, name: str | None) -> str:
     if name is None and len(settings.accounts) == 1:
         return next(iter(settings.accounts))
-    if name not in settings.accounts:
+    if name is None or name not in settings.accounts:
         problem = "--account is needed" if name is None else f"no account {name!r}"
         raise click.UsageError(f"{problem}; configured are {', '.join(settings.accounts)}")
     return name

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from notifier.delivery.settings import Callback
@@ -18,8 +19,8 @@ SHORTEST_SECRET_PATH = 8
 class LogSettings:
     """What is logged and in which form."""
 
-    level: str = "info"
-    format: str = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "logfmt", "console"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,12 +56,11 @@ async def try_callback(callback: Callback, event_type: str, *, redact: Callable[
         seconds = time.monotonic() - began
     verdict = decide(Case(claim, callback, time.time(), 0.5), exchange, sender.ruling(exchange))
     accepted = isinstance(verdict, Delivered)
-    failed = isinstance(exchange, Failure)
     return Trial(
         accepted=accepted,
         event_id=event.event_id,
-        status_code=None if failed else exchange.status,
-        reach=str(exchange.reach) if failed else "accepted" if accepted else "rejected",
+        status_code=None if isinstance(exchange, Failure) else exchange.status,
+        reach=str(exchange.reach) if isinstance(exchange, Failure) else "accepted" if accepted else "rejected",
         reason="delivered" if accepted else getattr(verdict, "reason", ""),
         seconds=round(seconds, 3),
         answer=sender.excerpt(exchange),
