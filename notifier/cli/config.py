@@ -44,15 +44,13 @@ def check(config_path: str | None, as_json: bool, strict: bool) -> None:
 @json_option
 def show(config_path: str | None, as_json: bool) -> None:
     """Print the settings in force, defaults filled in, secrets masked."""
-    from notifier.config.show import shown
+    from notifier.config.show import as_yaml, shown
 
     settings = shown(_load(config_path).settings)
     if as_json:
         print_json(settings)
         return
-    import yaml
-
-    click.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(as_yaml(settings), nl=False)
 
 
 @config.command()

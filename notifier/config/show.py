@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from notifier.config.settings import Settings
 from notifier.config.units import rate_text, span_text
 from notifier.delivery.settings import Callback
@@ -23,6 +25,12 @@ def shown(settings: Settings) -> dict[str, Any]:
         "store": str(settings.store),
         "log": {"level": settings.log.level, "format": settings.log.format},
     }
+
+
+def as_yaml(settings: dict[str, Any]) -> str:
+    """Write what ``shown`` gave as YAML."""
+    text: str = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def shown_url(url: str) -> str:
