@@ -38,6 +38,7 @@ DRAIN_DEADLINE = 20.0  # seconds; TimeoutStopSec of the unit file is longer
 POLL_DRAIN = 5.0  # seconds of it that polls may take: a poll cut short costs nothing but itself
 LOOK_EVERY = 0.5  # seconds between two looks at the clock and at what others wrote to the store
 PULL_IN_EVERY = 60.0  # seconds
+OLDEST_TASK = 25 * 366 * 86_400.0  # seconds; older than HubSpot itself
 STATUS_EVERY = 5.0  # seconds
 STEP_WORTH_TELLING = 1.0  # seconds; less is the clock being disciplined
 LOOP_LIMIT = 2 * LONGEST_SLEEP + 10.0  # seconds in which every loop must come round
@@ -283,6 +284,4 @@ class Daemon:
         return [callback.name for callback in callbacks if callback.on_unknown is OnUnknown.HOLD]
 
     def _longest_interval(self) -> float:
-        polling = self._settings.polling
-        longest = max([polling.deadline, *(request.deadline for request in self._settings.tasks)])
-        return longest_interval(longest, polling.request_cost)
+        return longest_interval(OLDEST_TASK, self._settings.polling.request_cost)

@@ -44,7 +44,7 @@ class Sender:
         body = self._body(claim)
         # Receivers compare the timestamp with their own clock, so it is the machine's, not the one plans are made in.
         signed = self._format.headers(claim, body, int(self._clock.wall()), self._callback.secrets)
-        own = {name: value.reveal() for name, value in self._callback.headers.items()}
+        own = {name.lower(): value.reveal() for name, value in self._callback.headers.items()}
         return Request(
             "POST", self._callback.url.reveal(), {"user-agent": f"notifier/{__version__}"} | own | signed, body.content
         )

@@ -4,7 +4,7 @@ from notifier import __version__
 from notifier.clock import Clock
 from notifier.http import Failure, Http, Request
 from notifier.hubspot.account import Account
-from notifier.hubspot.answers import Answer, read_answer
+from notifier.hubspot.answers import Answer, Unreadable, read_answer
 from notifier.hubspot.kinds import KINDS
 from notifier.model import TaskKey
 
@@ -26,7 +26,9 @@ class HubSpotClient:
         :param timeout: seconds from connect to last byte.
         :param strikes: how many 429s came in a row before.
         """
-        kind = KINDS[key.kind]
+        kind = KINDS.get(key.kind)
+        if kind is None:  # stored by a newer notifier; its other watches go on
+            return Unreadable("unknown_kind", f"this notifier does not know {key.kind}")
         url = self._account.base_url.rstrip("/") + kind.path(key.task_id, self._account.api_version)
         headers = {
             "authorization": f"Bearer {self._account.token.reveal()}",

@@ -8,7 +8,7 @@ import pytest
 from rig import FAST, TOKEN, account, request, rig, webhook
 
 from notifier.facts import AccountPaused, PollTroubled
-from notifier.model import RateLimit, WatchState
+from notifier.model import RateLimit, TaskKey, WatchState
 from notifier.simulator.modes import MODES
 
 # Faults after which the honest answers must still lead to the end; those that pause the account wait as long as told.
@@ -195,3 +195,15 @@ async def test_expired_with_the_last_thing_hubspot_said(tmp_path: Path) -> None:
         body = json.loads(arrival.body)
         assert (body["type"], body["data"]["status"]) == ("watch.expired", "PROCESSING")
         assert it.hubspot.statistics.times["forever"][-1] - it.hubspot.statistics.times["forever"][0] >= 0.5
+
+
+async def test_a_kind_of_a_newer_notifier_stops_nobody(tmp_path: Path) -> None:
+    """After a rollback the store may hold kinds this program does not know: they wait, the others go on."""
+    async with rig(tmp_path) as it:
+        it.hubspot.add_task("a", pending=0.0, processing=0.0)
+        newer = replace(request("x"), key=TaskKey("main", "hubspot.of_tomorrow", "x"))
+        async with it.daemon(it.settings([newer, "a"])):
+            await it.receiver.wait_for(1)
+            [troubled] = await it.facts.wait_for("poll.troubled")
+        assert isinstance(troubled, PollTroubled)
+        assert troubled.problem == "unknown_kind: this notifier does not know hubspot.of_tomorrow"
