@@ -1,0 +1,95 @@
+"""Killed at any moment, the daemon loses nothing, tells nothing wrongly, and repeats no more than what was in flight."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from chaos.daemon import NOTIFIER, until
+from chaos.moments import draw, strike
+from chaos.truth import EVENT_OF_ENDING, duplicates, wrongs
+from chaos.world import World
+from notifier.simulator.receiver import Step
+
+KILLS = 64
+CALLBACKS = ("erp", "shop")
+CONCURRENCY = 4
+SABOTEUR = Path(__file__).parent / "programs" / "saboteur.py"
+
+
+def moody(chance: random.Random, requests: int) -> list[Step]:
+    """A receiver that takes most of what comes, and sometimes fails, drops the answer or says nothing."""
+    words: list[Step] = [200, 500, "close", "reset", "hang"]
+    return chance.choices(words, [80, 8, 6, 3, 3], k=requests)
+
+
+def unending(it: World, chance: random.Random, count: int) -> dict[str, str]:
+    """Tasks that run until the test ends them, with how it will."""
+    endings = {f"t{number:03}": chance.choice(list(EVENT_OF_ENDING)) for number in range(count)}
+    for task in endings:
+        it.hubspot.add_task(task, pending=0.0, ends="never")
+    return endings
+
+
+async def kill_again_and_again(
+    it: World, chance: random.Random, endings: Mapping[str, str], kills: int, program: Sequence[str] = NOTIFIER
+) -> None:
+    """End the tasks a few at a time, and kill a daemon each time."""
+    running = list(endings)
+    for left in range(kills, 0, -1):
+        batch, running = running[: len(running) // left], running[len(running) // left :]
+        for task in batch:
+            it.hubspot.end_task(task, endings[task])
+        daemon = it.start(program=program)
+        await strike(it, daemon, draw(chance), daemon.kill)
+        code = await daemon.ended()
+        assert code == -9, f"it ended by itself with {code}:\n{daemon.log[-3000:]}"
+
+
+async def wait_for_all(it: World, endings: Mapping[str, str], callbacks: Sequence[str] = CALLBACKS) -> None:
+    """Wait until everything was told and is on record as told."""
+    wanted = {(callback, task) for callback in callbacks for task in endings}
+    await until(lambda: it.told() >= wanted, lambda: f"told: {sorted(wanted - it.told())}", timeout=40)
+    await until(it.is_idle, "everything on record")
+    assert await it.pending() == []
+
+
+@pytest.mark.timeout(240)
+async def test_killed_at_any_moment(it: World, chance: random.Random, note: Callable[[str], None]) -> None:
+    """420 tasks and 64 times kill -9: all are told, rightly, repetitions under the same id and few."""
+    endings = unending(it, chance, 420)
+    for callback in CALLBACKS:
+        it.receiver.script(*moody(chance, 5000), path=f"/{callback}")
+    it.write(it.config(endings, callbacks=CALLBACKS))
+    await kill_again_and_again(it, chance, endings, KILLS)
+    daemon = await it.started()
+    await wait_for_all(it, endings)
+    assert await daemon.stop() == 0
+    repeated = duplicates(it)
+    note(f"kill -9: {KILLS} kills, {len(endings)} tasks, {len(it.receiver.arrivals)} arrivals, {repeated} repeated")
+    assert wrongs(it, endings, CALLBACKS) == []
+    assert repeated <= KILLS * CONCURRENCY * len(CALLBACKS)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("sabotage", "complaint"),
+    [
+        ("event_after_watch", "was never told"),
+        ("done_before_sent", "never taken"),
+        ("attempt_after_sending", "attempts are on record"),
+        ("id_by_chance", "was told in"),
+    ],
+)
+async def test_a_broken_daemon_is_found_out(it: World, chance: random.Random, sabotage: str, complaint: str) -> None:
+    """With one safeguard switched off the same kills leave something wrong: this suite can fail."""
+    endings = unending(it, chance, 60)
+    it.write(it.config(endings))
+    program = (str(SABOTEUR), sabotage)
+    await kill_again_and_again(it, chance, endings, 12, program)
+    daemon = await it.started(program=program)
+    await until(it.is_idle, "everything on record")
+    assert await daemon.stop() == 0
+    found = wrongs(it, endings)
+    assert any(complaint in wrong for wrong in found), found
