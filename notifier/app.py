@@ -23,7 +23,7 @@ from notifier.facts import ClockStepped, DaemonStarted, DaemonStopped, DaemonSto
 from notifier.http import Http
 from notifier.hubspot.account import Account
 from notifier.hubspot.client import HubSpotClient
-from notifier.model import DeliveryState, Event, NewDelivery, WatchState
+from notifier.model import Event, NewDelivery
 from notifier.polling.clockwork import LONGEST_SLEEP, Clockwork
 from notifier.polling.poller import Poller
 from notifier.polling.schedule import longest_interval
@@ -210,12 +210,9 @@ class Daemon:
             self._out.service.status(await self._status(store))
 
     async def _status(self, store: SqliteStore) -> str:
-        watches, deliveries = await store.count_watches(), await store.count_deliveries()
-        active = sum(count for (_, _, state), count in watches.items() if state is WatchState.ACTIVE)
-        pending = sum(count for (_, state), count in deliveries.items() if state is DeliveryState.PENDING)
-        dead = sum(count for (_, state), count in deliveries.items() if state is DeliveryState.DEAD)
+        live = await store.count_live()
         trouble = ", commits wait for the disk" if store.stuck else ""
-        return f"watching {active} tasks, {pending} deliveries pending, {dead} dead{trouble}"
+        return f"watching {live.active} tasks, {live.pending} deliveries pending, {live.held} held, {live.dead} dead{trouble}"
 
     async def _feed_watchdog(self, store: SqliteStore) -> None:
         """Give a sign of life as long as every loop comes round; a full disk is no reason to be killed."""
@@ -248,8 +245,7 @@ class Daemon:
 
     # -- small things -------------------------------------------------------------------------------------------------
     async def _tell_started(self, store: SqliteStore, reconciled: Reconciled, interrupted: int) -> None:
-        counts = await store.count_watches()
-        active = sum(count for (_, _, state), count in counts.items() if state is WatchState.ACTIVE)
+        live = await store.count_live()
         self._out.report(
             DaemonStarted(
                 version=__version__,
@@ -260,7 +256,7 @@ class Daemon:
                 added=reconciled.added,
                 removed=reconciled.removed,
                 changed=reconciled.changed,
-                active=active,
+                active=live.active,
                 interrupted=interrupted,
                 warnings=self._out.config_warnings,
             )

@@ -76,7 +76,11 @@ def _word(standing: CallbackStanding, now: float) -> str:
 @callback.command("test")
 @click.argument("name")
 @click.option(
-    "--event", "event_type", default="task.succeeded", show_default=True, type=click.Choice([str(each) for each in TRIAL_EVENTS])
+    "--event",
+    "event_type",
+    default="task.succeeded",
+    show_default=True,
+    type=click.Choice([str(each) for each in TRIAL_EVENTS]),
 )
 @config_option
 @json_option

@@ -41,15 +41,19 @@ def list_(
     wanted = [DeliveryState(state) for state in states] or None
 
     async def look(store: SqliteStore) -> tuple[list[Delivery], int]:
-        watch_id = None if task_id is None else (await one_watch(store, task_id)).watch_id
-        found = list(await store.find_deliveries(states=wanted, callback=callback, watch_id=watch_id, limit=limit))
+        if task_id is not None:
+            owed = await store.deliveries_of_watch((await one_watch(store, task_id)).watch_id)
+            chosen = [
+                each for each in owed if callback in {None, each.callback} and each.state in (wanted or DeliveryState)
+            ]
+            return chosen[:limit], len(chosen)
+        found = list(await store.find_deliveries(states=wanted, callback=callback, limit=limit))
         counts = await store.count_deliveries()
-        total = sum(
+        return found, sum(
             count
             for (name, state), count in counts.items()
-            if (callback is None or name == callback) and (wanted is None or state in wanted)
+            if callback in {None, name} and state in (wanted or DeliveryState)
         )
-        return found, total if watch_id is None else len(found)
 
     found, total = with_store(load(find(config_path, os.environ), os.environ, secrets=False).settings.store, look)
     if as_json:

@@ -56,7 +56,7 @@ async def one_watch(store: SqliteStore, wanted: str) -> Watch:
 
     :raises UnknownName: none or several.
     """
-    found = await store.find_watches(task_id=wanted, limit=5)
+    found = await store.watches_of_task(wanted)
     if not found:
         raise UnknownName(f"no watch on {wanted!r}; `notifier watch list` shows what is watched")
     if len(found) > 1:

@@ -138,7 +138,7 @@ def show(task_id: str, config_path: str | None, as_json: bool) -> None:
     async def look(store: SqliteStore) -> dict[str, Any]:
         found = await one_watch(store, task_id)
         deliveries = []
-        for each in await store.find_deliveries(watch_id=found.watch_id):
+        for each in await store.deliveries_of_watch(found.watch_id):
             _, _, attempts = await store.find_delivery(each.delivery_id)
             deliveries.append(delivery_shape(each) | {"tries": [attempt_shape(attempt) for attempt in attempts]})
         return watch_shape(found) | {"deliveries": deliveries}

@@ -63,6 +63,16 @@ class AccountStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """How much there is to do, and how much a person should look at."""
+
+    active: int  # watches
+    pending: int  # deliveries
+    held: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciled:
     """What became of the file's tasks."""
 
@@ -106,13 +116,18 @@ class Store(Protocol):
         *,
         states: Iterable[WatchState] | None = None,
         account: str | None = None,
-        task_id: str | None = None,
         limit: int = 100,
     ) -> Sequence[Watch]:
         """List watches, the latest begun first."""
 
+    async def watches_of_task(self, wanted: str) -> Sequence[Watch]:
+        """Give the watches of that task id or watch id; several when accounts or kinds share a task id."""
+
     async def count_watches(self) -> dict[tuple[str, str, WatchState], int]:
         """Count watches per account, kind and state."""
+
+    async def count_live(self) -> Live:
+        """Count what is live; cheap enough to be asked again and again, whatever has ended."""
 
     # -- events and deliveries ----------------------------------------------------------------------------------------
     async def record(self, telling: Telling, now: float) -> bool:
@@ -145,11 +160,12 @@ class Store(Protocol):
         *,
         states: Iterable[DeliveryState] | None = None,
         callback: str | None = None,
-        event_id: str | None = None,
-        watch_id: str | None = None,
         limit: int = 100,
     ) -> Sequence[Delivery]:
         """List deliveries, the latest first."""
+
+    async def deliveries_of_watch(self, watch_id: str) -> Sequence[Delivery]:
+        """List what is owed because of a watch, the latest first."""
 
     async def find_delivery(self, delivery_id: str) -> tuple[Delivery, Event, Sequence[Attempt]]:
         """Give one delivery with its event and attempts; the beginning of its id is enough.

@@ -20,7 +20,7 @@ from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, Watch
 from notifier.store import changes
 from notifier.store.committer import Committer
 from notifier.store.connection import open_file, open_reader, unusable
-from notifier.store.contract import AccountStanding, CallbackStanding, PollResult, Reconciled, Settlement, Telling
+from notifier.store.contract import AccountStanding, CallbackStanding, Live, PollResult, Reconciled, Settlement, Telling
 from notifier.store.lockfile import LockFile
 from notifier.store.rows import (
     attempt_from_row,
@@ -131,14 +131,20 @@ class SqliteStore:
         *,
         states: Iterable[WatchState] | None = None,
         account: str | None = None,
-        task_id: str | None = None,
         limit: int = 100,
     ) -> Sequence[Watch]:
-        parameters = {"states": _json(states), "account": account, "task_id": task_id, "limit": limit}
+        parameters = {"states": _json(states), "account": account, "limit": limit}
         return [watch_from_row(row) for row in await self._read("find_watches", parameters)]
+
+    async def watches_of_task(self, wanted: str) -> Sequence[Watch]:
+        return [watch_from_row(row) for row in await self._read("watches_of_task", {"id": wanted})]
 
     async def count_watches(self) -> dict[tuple[str, str, WatchState], int]:
         return {(row[0], row[1], WatchState(row[2])): row[3] for row in await self._read("count_watches", ())}
+
+    async def count_live(self) -> Live:
+        [row] = await self._read("count_live", ())
+        return Live(**dict(row))
 
     # -- events and deliveries ----------------------------------------------------------------------------------------
     async def record(self, telling: Telling, now: float) -> bool:
@@ -188,18 +194,13 @@ class SqliteStore:
         *,
         states: Iterable[DeliveryState] | None = None,
         callback: str | None = None,
-        event_id: str | None = None,
-        watch_id: str | None = None,
         limit: int = 100,
     ) -> Sequence[Delivery]:
-        parameters = {
-            "states": _json(states),
-            "callback": callback,
-            "event_id": event_id,
-            "watch_id": watch_id,
-            "limit": limit,
-        }
+        parameters = {"states": _json(states), "callback": callback, "limit": limit}
         return [delivery_from_row(row) for row in await self._read("find_deliveries", parameters)]
+
+    async def deliveries_of_watch(self, watch_id: str) -> Sequence[Delivery]:
+        return [delivery_from_row(row) for row in await self._read("deliveries_of_watch", (watch_id,))]
 
     async def find_delivery(self, delivery_id: str) -> tuple[Delivery, Event, Sequence[Attempt]]:
         rows = await self._read("delivery_by_id", {"beginning": delivery_id})

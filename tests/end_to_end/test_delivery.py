@@ -252,7 +252,9 @@ async def test_rotating_secrets_sign_twice(tmp_path: Path) -> None:
 async def test_headers_of_the_operator_are_sent(tmp_path: Path) -> None:
     """Configured headers go along, ours stay ours."""
     async with rig(tmp_path) as it:
-        erp = webhook(it.receiver_url + "/hook", headers={"X-Environment": Secret("production"), "User-Agent": Secret("ours")})
+        erp = webhook(
+            it.receiver_url + "/hook", headers={"X-Environment": Secret("production"), "User-Agent": Secret("ours")}
+        )
         async with it.daemon(it.settings(ready(it, "a"), [erp])):
             [arrival] = await it.receiver.wait_for(1)
         assert arrival.headers["x-environment"] == "production"

@@ -178,7 +178,7 @@ async def test_lost_after_several_answers_over_a_grace(tmp_path: Path) -> None:
             [arrival] = await it.receiver.wait_for(1)
             body = json.loads(arrival.body)
             async with it.store() as store:
-                [watch] = await store.find_watches(task_id="nobody")
+                [watch] = await store.watches_of_task("nobody")
         assert (body["type"], body["data"]["task_id"], watch.state) == ("watch.lost", "nobody", WatchState.LOST)
         assert watch.unknown_count >= FAST.lost_after_answers
         assert watch.polled_at is not None

@@ -234,7 +234,7 @@ class TestCommits:
                     lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone()
                 )
             assert not store.stuck
-            assert [watch.label for watch in await store.find_watches(task_id="big")] == [big]
+            assert [watch.label for watch in await store.watches_of_task("big")] == [big]
             assert len(await store.find_deliveries()) == 1
         assert told == ["database or disk is full"]
 

@@ -19,7 +19,7 @@ from notifier.model import (
     Watch,
     WatchState,
 )
-from notifier.store.contract import AccountStanding, PollResult, Settlement, Store, Telling
+from notifier.store.contract import AccountStanding, Live, PollResult, Settlement, Store, Telling
 from notifier.store.sqlite import SqliteStore, open_sqlite
 
 BACKENDS: dict[str, Callable[[Path], AbstractAsyncContextManager[SqliteStore]]] = {
@@ -65,10 +65,10 @@ class TestWatches:
         ]
         second = await store.reconcile(wanted, NOW + 50)
         assert (second.added, second.removed, second.changed, second.kept) == (1, 1, 1, 0)
-        [a] = await store.find_watches(task_id="a")
+        [a] = await store.watches_of_task("a")
         assert (a.polls, a.status, a.label, a.began_at, a.deadline_at) == (3, "PROCESSING", "A", NOW, NOW + 60)
         assert a.next_poll_at == NOW + 16
-        [b] = await store.find_watches(task_id="b")
+        [b] = await store.watches_of_task("b")
         assert b.state is WatchState.REMOVED
 
     async def test_an_ended_watch_stays_ended_while_listed(self, store: SqliteStore) -> None:
@@ -78,8 +78,8 @@ class TestWatches:
         await store.reconcile([], NOW)
         again = await store.reconcile([a_watch("a"), a_watch("b")], NOW)
         assert (again.added, again.kept) == (1, 1)
-        assert [watch.state for watch in await store.find_watches(task_id="a")] == [WatchState.ENDED]
-        assert [watch.state for watch in await store.find_watches(task_id="b")] == [WatchState.ACTIVE]
+        assert [watch.state for watch in await store.watches_of_task("a")] == [WatchState.ENDED]
+        assert [watch.state for watch in await store.watches_of_task("b")] == [WatchState.ACTIVE]
 
     async def test_watches_of_commands_outlive_a_reconcile(self, store: SqliteStore) -> None:
         """What a person asked for at run time is not the file's to remove."""
@@ -129,7 +129,7 @@ class TestWatches:
             status="PROCESSING", unknown_count=1, unknown_since=NOW - 1, problem="timeout_read: slow", correlation_id="abc",
         )  # fmt: skip
         await store.add_watch(watch)
-        assert await store.find_watches(task_id=watch.watch_id) == [watch]
+        assert await store.watches_of_task(watch.watch_id) == [watch]
 
     async def test_hostile_text_is_stored(self, store: SqliteStore) -> None:
         """Lone surrogates, NUL and the like from HubSpot's JSON neither fail nor stop anything."""
@@ -146,7 +146,7 @@ class TestWatches:
         await store.add_watch(a_watch("b", polled_at=NOW - 1))
         await owe_one(store)
         await store.shift_plans(86_400.0)
-        [watch] = await store.find_watches(task_id="b")
+        [watch] = await store.watches_of_task("b")
         day = 86_400.0
         assert (watch.began_at, watch.next_poll_at, watch.deadline_at) == (NOW + day, NOW + day + 1, NOW + day + 3600)
         assert await store.next_attempt_at("erp") == NOW + day
@@ -171,7 +171,7 @@ class TestDeliveries:
     async def test_event_and_deliveries_are_one(self, store: SqliteStore) -> None:
         """Terminal status seen and deliveries owed are recorded together, once."""
         watch = await owe_one(store, "erp", "ops")
-        assert {delivery.callback for delivery in await store.find_deliveries(watch_id=watch.watch_id)} == {
+        assert {delivery.callback for delivery in await store.deliveries_of_watch(watch.watch_id)} == {
             "erp",
             "ops",
         }
@@ -318,6 +318,7 @@ class TestDeliveries:
         assert await store.count_deliveries() == {("erp", DeliveryState.PENDING): 1}
         assert await store.count_watches() == {("main", "hubspot.file_import", WatchState.ENDED): 1}
         assert await store.oldest_undelivered() == {"erp": NOW}
+        assert await store.count_live() == Live(active=0, pending=1, held=0, dead=0)
 
 
 class TestStandings:

@@ -73,12 +73,12 @@ WHERE state = 'pending' AND leased_by IS NULL AND callback NOT IN (SELECT value 
 
 -- release_present: callbacks that the configuration has again
 UPDATE deliveries SET state = 'pending', reason = NULL, next_attempt_at = :now
-WHERE state = 'held' AND reason = 'absent' AND callback IN (SELECT value FROM json_each(:configured))
+WHERE state = 'held' AND state <> 'delivered' AND reason = 'absent' AND callback IN (SELECT value FROM json_each(:configured))
     AND callback NOT IN (SELECT name FROM callbacks WHERE disabled_at IS NOT NULL);
 
 -- release_enabled: a callback that was enabled again
 UPDATE deliveries SET state = 'pending', reason = NULL, next_attempt_at = :now
-WHERE state = 'held' AND reason IN ('absent', 'disabled') AND callback = :callback;
+WHERE state = 'held' AND state <> 'delivered' AND reason IN ('absent', 'disabled') AND callback = :callback;
 
 -- redeliver: owed again with all its retries
 UPDATE deliveries SET state = 'pending', failures = 0, plain = 0, reason = NULL, next_attempt_at = :now, delivered_at = NULL
@@ -87,10 +87,13 @@ WHERE delivery_id = :delivery_id AND leased_by IS NULL;
 -- find_deliveries: the latest first; NULL means any
 SELECT d.*, e.type AS event_type, json_extract(e.content, '$.task_id') AS task_id
 FROM deliveries AS d JOIN events AS e USING (event_id)
-WHERE (:callback IS NULL OR d.callback = :callback) AND (:event_id IS NULL OR d.event_id = :event_id)
-    AND (:watch_id IS NULL OR e.watch_id = :watch_id)
+WHERE (:callback IS NULL OR d.callback = :callback)
     AND (:states IS NULL OR d.state IN (SELECT value FROM json_each(:states)))
 ORDER BY d.seq DESC LIMIT :limit;
+
+-- deliveries_of_watch: every one, the latest first
+SELECT d.*, e.type AS event_type, json_extract(e.content, '$.task_id') AS task_id
+FROM events AS e JOIN deliveries AS d USING (event_id) WHERE e.watch_id = ? ORDER BY d.seq DESC;
 
 -- delivery_by_id: one delivery, by its id or the beginning of it
 SELECT d.*, e.type AS event_type, json_extract(e.content, '$.task_id') AS task_id

@@ -42,9 +42,11 @@ SELECT * FROM watches WHERE account = ? AND state = 'active' AND deadline_at < ?
 
 -- find_watches: the latest begun first; NULL means any
 SELECT * FROM watches
-WHERE (:account IS NULL OR account = :account) AND (:task_id IS NULL OR task_id = :task_id OR watch_id = :task_id)
-    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+WHERE (:account IS NULL OR account = :account) AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
 ORDER BY began_at DESC, watch_id LIMIT :limit;
+
+-- watches_of_task: those a person may mean by an id, of the task or of the watch
+SELECT * FROM watches WHERE task_id = :id UNION SELECT * FROM watches WHERE watch_id = :id ORDER BY account, kind LIMIT 5;
 
 -- count_watches: per account, kind and state
 SELECT account, kind, state, count(*) FROM watches GROUP BY account, kind, state;
@@ -56,3 +58,9 @@ WHERE state = 'active';
 
 -- pull_in_polls: what no schedule plans so late
 UPDATE watches SET next_poll_at = :now WHERE account = :account AND state = 'active' AND next_poll_at > :latest;
+
+-- count_live: from the partial indexes alone, whatever has ended
+SELECT (SELECT count(*) FROM watches INDEXED BY watches_due WHERE state = 'active') AS active,
+    (SELECT count(*) FROM deliveries INDEXED BY deliveries_undelivered WHERE state = 'pending' AND state <> 'delivered') AS pending,
+    (SELECT count(*) FROM deliveries INDEXED BY deliveries_undelivered WHERE state = 'held' AND state <> 'delivered') AS held,
+    (SELECT count(*) FROM deliveries INDEXED BY deliveries_undelivered WHERE state = 'dead' AND state <> 'delivered') AS dead;
