@@ -60,7 +60,7 @@ WHERE state = 'active';
 UPDATE watches SET next_poll_at = :now WHERE account = :account AND state = 'active' AND next_poll_at > :latest;
 
 -- count_live: from the partial indexes alone, whatever has ended
-SELECT (SELECT count(*) FROM watches INDEXED BY watches_due WHERE state = 'active') AS active,
+SELECT (SELECT count(*) FROM watches INDEXED BY watches_overdue WHERE state = 'active') AS active,
     (SELECT count(*) FROM deliveries INDEXED BY deliveries_undelivered WHERE state = 'pending' AND state <> 'delivered') AS pending,
     (SELECT count(*) FROM deliveries INDEXED BY deliveries_undelivered WHERE state = 'held' AND state <> 'delivered') AS held,
     (SELECT count(*) FROM deliveries INDEXED BY deliveries_undelivered WHERE state = 'dead' AND state <> 'delivered') AS dead;

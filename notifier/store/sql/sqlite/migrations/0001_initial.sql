@@ -28,7 +28,8 @@ CREATE INDEX watches_by_task ON watches (task_id);
 CREATE INDEX watches_by_beginning ON watches (began_at);
 -- Lead with the account, the unit of ownership, and hold only what is live.
 CREATE INDEX watches_due ON watches (account, next_poll_at) WHERE state = 'active';
-CREATE INDEX watches_overdue ON watches (account, deadline_at) WHERE state = 'active';
+-- With the state in it, this one alone can count what is active.
+CREATE INDEX watches_overdue ON watches (account, deadline_at, state) WHERE state = 'active';
 
 -- Immutable facts worth telling.
 CREATE TABLE events (
