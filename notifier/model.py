@@ -115,8 +115,8 @@ class TaskKey:
         return "evt_" + _digest(f"v1|{self.account}|{self.kind}|{self.task_id}|{kind_of_event}")
 
 
-def operator_event_id(kind_of_event: EventType, about: str, since: float) -> str:
-    """Give the id of an operator event: one per thing it is about and beginning of the episode (to the millisecond)."""
+def episode_event_id(kind_of_event: EventType, about: str, since: float) -> str:
+    """Give the id of an event that can happen again: one per thing it is about and beginning of the episode, in ms."""
     return "evt_" + _digest(f"v1|{about}|{round(since * 1000)}|{kind_of_event}")
 
 
@@ -178,6 +178,18 @@ class Watch:
     def watch_id(self) -> str:
         """The id of this watch."""
         return self.key.watch_id
+
+    def event_id(self, kind_of_event: EventType) -> str:
+        """Give the id of the event that ends this watch.
+
+        A task ends once, a watch may be given up again each time somebody asks anew: the id of ``watch.*`` tells when
+        this one began, to the millisecond.
+        """
+        if kind_of_event in {EventType.WATCH_EXPIRED, EventType.WATCH_LOST}:
+            return episode_event_id(
+                kind_of_event, f"{self.key.account}|{self.key.kind}|{self.key.task_id}", self.began_at
+            )
+        return self.key.event_id(kind_of_event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ unix seconds. The same episode gives the same id, so telling it twice is telling
 from typing import Any
 
 from notifier.clock import iso
-from notifier.model import Delivery, Event, EventType, operator_event_id
+from notifier.model import Delivery, Event, EventType, episode_event_id
 
 
 def account_rejected(account: str, reason: str, correlation_id: str | None, since: float) -> Event:
     """Tell that HubSpot refuses the account's credentials since ``since``, and only a person can mend it."""
     return Event(
-        event_id=operator_event_id(EventType.ACCOUNT_REJECTED, account, since),
+        event_id=episode_event_id(EventType.ACCOUNT_REJECTED, account, since),
         type=EventType.ACCOUNT_REJECTED,
         occurred_at=since,
         data={"account": account, "reason": reason, "correlation_id": correlation_id, "rejected_at": iso(since)},
@@ -23,7 +23,7 @@ def account_rejected(account: str, reason: str, correlation_id: str | None, sinc
 def account_restored(account: str, since: float, now: float) -> Event:
     """Tell that HubSpot accepts an account again that it had refused since ``since``."""
     return Event(
-        event_id=operator_event_id(EventType.ACCOUNT_RESTORED, account, since),
+        event_id=episode_event_id(EventType.ACCOUNT_RESTORED, account, since),
         type=EventType.ACCOUNT_RESTORED,
         occurred_at=now,
         data={
@@ -38,7 +38,7 @@ def account_restored(account: str, since: float, now: float) -> Event:
 def callback_disabled(callback: str, reason: str, now: float) -> Event:
     """Tell that nothing more is sent to the callback until somebody enables it."""
     return Event(
-        event_id=operator_event_id(EventType.CALLBACK_DISABLED, callback, now),
+        event_id=episode_event_id(EventType.CALLBACK_DISABLED, callback, now),
         type=EventType.CALLBACK_DISABLED,
         occurred_at=now,
         data={"callback": callback, "reason": reason, "disabled_at": iso(now)},
@@ -51,7 +51,7 @@ def delivery_dead(delivery: Delivery, event: Event, reason: str, attempts: int, 
     undelivered: dict[str, Any] = {"event_id": event.event_id, "type": event.type.value}
     undelivered |= {name: event.data.get(name) for name in ("account", "kind", "task_id", "label")}
     return Event(
-        event_id=operator_event_id(EventType.DELIVERY_DEAD, delivery.delivery_id, now),
+        event_id=episode_event_id(EventType.DELIVERY_DEAD, delivery.delivery_id, now),
         type=EventType.DELIVERY_DEAD,
         occurred_at=now,
         data={

@@ -99,7 +99,7 @@ class CallbackReader:
         return self.vault.several((*path, key), key, scalar, check_signing_secret)
 
     def _literal_secrets(self, path: Path, scalars: Sequence[Scalar | None]) -> tuple[Secret, ...]:
-        if not scalars:
+        if not scalars and not self.report.has_errors_under(path):
             self.report.error(path, "the list of secrets is empty", f"list one at least; {HOW_TO_MAKE}")
         read = (
             self.vault.one((*path, number), "secret", scalar, check_signing_secret)

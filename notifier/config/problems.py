@@ -125,6 +125,10 @@ class Report:
         """Whether anything forbids using the file."""
         return any(finding.level == "error" for finding in self._findings)
 
+    def has_errors_under(self, path: Path) -> bool:
+        """Whether something at ``path`` or below it was refused already."""
+        return any(finding.level == "error" and finding.path[: len(path)] == path for finding in self._findings)
+
     def keys(self, *path: str | int) -> Mapping[str, Scalar]:
         """Give the keys that the file has at ``path``, those whose values were refused among them."""
         return entries(self.root, *path) if self.root else {}

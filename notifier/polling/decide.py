@@ -230,7 +230,7 @@ def _close(
     if state is not WatchState.ENDED:
         payload["problem"] = watch.problem
     event = Event(
-        event_id=watch.key.event_id(event_type),
+        event_id=watch.event_id(event_type),
         type=event_type,
         occurred_at=now if seen is None or seen.completed_at is None else seen.completed_at,
         data=payload,

@@ -196,3 +196,19 @@ async def test_the_clock_is_set_ahead_and_back(tmp_path: Path) -> None:
             it.hubspot.end_task("a")
             [arrival] = await it.receiver.wait_for(1)
         assert json.loads(arrival.body)["type"] == "task.succeeded"
+
+
+async def test_given_up_again_is_told_again(tmp_path: Path) -> None:
+    """A task asked for anew after it expired is a new watch: when that expires too, it is told under another id."""
+    from notifier.polling.watches import begin_watch
+
+    async with rig(tmp_path) as it:
+        it.hubspot.add_task("forever", pending=0.0, processing=0.0, ends="never")
+        short = request("forever", deadline=0.3)
+        async with it.daemon(it.settings([short])):
+            await it.receiver.wait_for(1)
+            async with it.store() as store:
+                await store.add_watch(begin_watch(short, origin="command", cost=0.01, now=it.clock.now()))
+            first, second = await it.receiver.wait_for(2)
+        assert json.loads(first.body)["type"] == json.loads(second.body)["type"] == "watch.expired"
+        assert first.webhook_id != second.webhook_id

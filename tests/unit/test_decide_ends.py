@@ -148,7 +148,7 @@ def test_lost() -> None:
     assert decision.changed
     assert decision.event is not None
     assert (decision.event.type, decision.event.occurred_at) == (EventType.WATCH_LOST, BEGAN + 301)
-    assert decision.event.event_id == WATCH.key.event_id(EventType.WATCH_LOST)
+    assert decision.event.event_id == WATCH.event_id(EventType.WATCH_LOST)
     assert decision.event.data["problem"] == "unknown_task: 404 no such task"
     assert decision.event.data["outcome"] is None
 
@@ -250,7 +250,7 @@ def test_expire_unasked() -> None:
     decision = expire_unasked(replace(WATCH, status="PENDING"), last)
     assert decision.watch.state is WatchState.EXPIRED
     assert decision.event is not None
-    assert decision.event.event_id == WATCH.key.event_id(EventType.WATCH_EXPIRED)
+    assert decision.event.event_id == WATCH.event_id(EventType.WATCH_EXPIRED)
     assert decision.event.data["status"] == "PENDING"
     assert decision.event.data["problem"] == "not_asked: the account could not be asked at the deadline"
     assert expire_unasked(replace(WATCH, problem="refused: 401"), last).watch.problem == "refused: 401"
