@@ -35,6 +35,7 @@ from notifier.systemd import Progress, ServiceState, coroutine_stacks
 from notifier.telemetry import Report
 
 DRAIN_DEADLINE = 20.0  # seconds; TimeoutStopSec of the unit file is longer
+RELEASE_LIMIT = 1.0  # seconds, after the drain; on a full disk nothing can be given back
 POLL_DRAIN = 5.0  # seconds of it that polls may take: a poll cut short costs nothing but itself
 LOOK_EVERY = 0.5  # seconds between two looks at the clock and at what others wrote to the store
 PULL_IN_EVERY = 60.0  # seconds
@@ -87,13 +88,30 @@ class Daemon:
         async with AsyncExitStack() as stack:
             opening = open_sqlite(self._settings.store, daemon=True, on_stuck=self._tell_stuck)
             store = await stack.enter_async_context(opening)
-            interrupted = await self._adopt(store)
-            reconciled = await self._reconcile(store)
+            prepared = await self._prepare(store, stopping)
+            if prepared is None:
+                return
             self._make_loops(store, stack)
             stack.enter_context(self._clockwork.running())
-            await self._run_loops(store, stopping, partial(self._tell_started, store, reconciled, interrupted))
+            await self._run_loops(store, stopping, partial(self._tell_started, store, *prepared))
 
     # -- starting -----------------------------------------------------------------------------------------------------
+    async def _prepare(self, store: SqliteStore, stopping: anyio.Event) -> tuple[Reconciled, int] | None:
+        """Take over from the run before; None when told to stop before that is on disk, which may be full for hours."""
+        prepared = None
+        async with anyio.create_task_group() as group:
+
+            async def prepare() -> None:
+                nonlocal prepared
+                interrupted = await self._adopt(store)
+                prepared = await self._reconcile(store), interrupted
+                group.cancel_scope.cancel()
+
+            group.start_soon(prepare)
+            await stopping.wait()
+            group.cancel_scope.cancel()
+        return prepared
+
     async def _adopt(self, store: SqliteStore) -> int:
         now = self._clock.now()
         for account in self._settings.accounts:
@@ -164,8 +182,9 @@ class Daemon:
             await stopping.wait()
             began = self._clock.monotonic()
             await self._drain()
+            cut_off = self._attempts_in_flight()
             loops.cancel_scope.cancel()
-        interrupted = await store.release(self._holding(), self._clock.now())
+        interrupted = await self._release(store, cut_off)
         self._out.report(DaemonStopped(interrupted, round(self._clock.monotonic() - began, 3)))
 
     def _loops(self) -> Iterable[_Loop]:
@@ -228,7 +247,7 @@ class Daemon:
 
     # -- stopping -----------------------------------------------------------------------------------------------------
     async def _drain(self) -> None:
-        in_flight = sum(len(poller.in_flight) for poller in self._pollers), sum(lane.in_flight for lane in self._lanes)
+        in_flight = sum(len(poller.in_flight) for poller in self._pollers), self._attempts_in_flight()
         self._out.service.stopping("draining")
         self._out.report(DaemonStopping("asked to", *in_flight))
         self._clockwork.pause()
@@ -242,6 +261,12 @@ class Daemon:
             loop.drain()
         for loop in loops:
             await self._finished[loop].wait()
+
+    async def _release(self, store: SqliteStore, cut_off: int) -> int:
+        """Give the leases back and count them; where that can't be written, the next run takes them over."""
+        with anyio.move_on_after(RELEASE_LIMIT):
+            return await store.release(self._holding(), self._clock.now())
+        return cut_off
 
     # -- small things -------------------------------------------------------------------------------------------------
     async def _tell_started(self, store: SqliteStore, reconciled: Reconciled, interrupted: int) -> None:
@@ -266,6 +291,9 @@ class Daemon:
 
     def _tell_stuck(self, reason: str) -> None:
         self._out.report(StoreStuck(reason))
+
+    def _attempts_in_flight(self) -> int:
+        return sum(lane.in_flight for lane in self._lanes)
 
     def _wake_lanes(self) -> None:
         for lane in self._lanes:

@@ -66,6 +66,8 @@ def _run(loaded: Loaded, report: Telemetry, service: ServiceState) -> int:
     )
     try:
         return anyio.run(run_until_signalled, Daemon(loaded.settings, surroundings))
+    except KeyboardInterrupt:  # Ctrl-C before the signals are listened for
+        return 128 + signal.SIGINT
     except BaseException as error:  # noqa: BLE001  # groups wrap everything; what is not ours is logged and ends the process
         if (expected := expected_error(error)) is not None:
             raise expected from None

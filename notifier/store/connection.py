@@ -52,6 +52,7 @@ def unusable(path: Path, error: sqlite3.Error) -> StoreUnusable:
         "SQLITE_CANTOPEN": "the file or its folder can't be opened by this user",
         "SQLITE_FULL": "the disk is full",
         "SQLITE_BUSY": "another program holds the file",
+        "SQLITE_IOERR": "the disk is full or failing",
     }
     name = getattr(error, "sqlite_errorname", "") or ""
     remedy = next((text for start, text in remedies.items() if name.startswith(start)), None)

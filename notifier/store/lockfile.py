@@ -13,7 +13,7 @@ class LockFile:
     """An advisory lock beside the store; the kernel lets go of it when the daemon ends, however it ends.
 
     :raises StoreLocked: another daemon holds it.
-    :raises StoreUnusable: the file can't be made.
+    :raises StoreUnusable: the file can't be made or written.
     """
 
     def __init__(self, store: Path) -> None:
@@ -34,8 +34,12 @@ class LockFile:
             raise StoreLocked(
                 f"{self._store}: another notifier (process id {holder}) runs on this store; stop it or configure another `store`"
             ) from None
-        os.truncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.truncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._fd)
+            raise StoreUnusable(f"{self._store}: {error.strerror}") from error
         return self
 
     def __exit__(

@@ -32,7 +32,7 @@ from notifier.store.rows import (
 )
 
 T = TypeVar("T")
-DRAIN_LIMIT = 5.0  # seconds to wait for the last commit when the store is closed
+DRAIN_LIMIT = 2.0  # seconds to wait for the last commit when the store is closed
 
 
 @asynccontextmanager

@@ -81,15 +81,16 @@ class Daemon:
 
     async def ready(self, timeout: float = 20.0) -> None:
         """Wait until it says that it is ready."""
-        await until(self._has_told_ready, lambda: f"ready (exit code {self.code})\n{self.log[-3000:]}", timeout=timeout)
+        await until(lambda: self.has_told_ready() or self.code is not None, lambda: self.log, timeout=timeout)
+        assert self._ready, f"it ended by itself with {self.code}:\n{self.log[-3000:]}"
 
-    def _has_told_ready(self) -> bool:
+    def has_told_ready(self) -> bool:
+        """Tell whether it said that it is ready."""
         while not self._ready:
             try:
                 self._ready = b"READY=1" in self._notifications.recv(4096).splitlines()
             except BlockingIOError:
                 break
-        assert self._ready or self.code is None, f"it ended by itself with {self.code}:\n{self.log[-3000:]}"
         return self._ready
 
     async def ended(self, timeout: float = 30.0) -> int:

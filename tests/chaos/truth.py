@@ -21,7 +21,7 @@ class Tries:
     state: str
     made: int  # on record
     open: int  # begun and not ended
-    unknown: int  # whose end nobody knows: cut off, or no answer came
+    unknown: int  # whose end nobody knows: in flight, cut off, or no answer came
 
 
 def wrongs(it: World, endings: Mapping[str, str], callbacks: Iterable[str] = ("erp",)) -> list[str]:
@@ -29,13 +29,12 @@ def wrongs(it: World, endings: Mapping[str, str], callbacks: Iterable[str] = ("e
 
     :param endings: how each task ended, by task id.
     """
-    arrived = _by_address(it.receiver.arrivals)
-    recorded = _tries(it.store)
     return [
         *_untold(it, endings, callbacks),
         *_unverified(it.receiver.arrivals),
         *_told_wrongly(it.receiver.arrivals, endings),
-        *_believed_wrongly(arrived, recorded),
+        *believed_wrongly(it.receiver.arrivals, it.store),
+        *_unfinished(it.store),
         *_damaged(it.store),
     ]
 
@@ -55,7 +54,7 @@ def _by_address(arrivals: Iterable[Arrival]) -> dict[Address, list[Arrival]]:
 
 def _tries(store: Path) -> dict[Address, Tries]:
     query = """SELECT callback, event_id, state, count(number), sum(number IS NOT NULL AND finished_at IS NULL),
-               sum(coalesce(reach = 'unknown', false)) FROM deliveries LEFT JOIN attempts USING (delivery_id) GROUP BY delivery_id"""
+               sum(coalesce(reach = 'unknown', number IS NOT NULL)) FROM deliveries LEFT JOIN attempts USING (delivery_id) GROUP BY delivery_id"""
     with closing(sqlite3.connect(store)) as connection:
         return {(row[0], row[1]): Tries(*row[2:]) for row in connection.execute(query)}
 
@@ -82,22 +81,34 @@ def _told_wrongly(arrivals: Iterable[Arrival], endings: Mapping[str, str]) -> It
             yield f"{task} {endings.get(task)}, told otherwise"
 
 
-def _believed_wrongly(arrived: Mapping[Address, list[Arrival]], recorded: Mapping[Address, Tries]) -> Iterator[str]:
-    """Nothing is marked done before it is, and nothing leaves that is not on record."""
+def believed_wrongly(arrivals: Iterable[Arrival], store: Path) -> list[str]:
+    """Say where the store, at any moment, is ahead of the truth or behind it.
+
+    Nothing is marked done before it is, and nothing leaves that is not on record.
+    """
+    return list(_disagreements(_by_address(arrivals), _tries(store)))
+
+
+def _disagreements(arrived: Mapping[Address, list[Arrival]], recorded: Mapping[Address, Tries]) -> Iterator[str]:
     for address in arrived.keys() | recorded.keys():
         came, tries = arrived.get(address, []), recorded.get(address)
         taken = sum(map(was_taken, came))
         if tries is None:
             yield f"{address} arrived and is not on record"
             continue
-        if tries.state != "delivered" or tries.open:
-            yield f"{address} is {tries.state}, {tries.open} attempts open"
         if tries.state == "delivered" and not taken:
             yield f"{address} is on record as delivered and was never taken"
         if len(came) > tries.made:
             yield f"{address} arrived {len(came)} times, {tries.made} attempts are on record"
         if taken - 1 > tries.unknown:
             yield f"{address} was taken {taken} times, only {tries.unknown} attempts ended in the dark"
+
+
+def _unfinished(store: Path) -> Iterator[str]:
+    """What a store holds when all is told: nothing is owed and nothing is in flight."""
+    for address, tries in _tries(store).items():
+        if tries.state != "delivered" or tries.open:
+            yield f"{address} is {tries.state}, {tries.open} attempts open"
 
 
 def _damaged(store: Path) -> Iterator[str]:

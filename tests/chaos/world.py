@@ -33,13 +33,10 @@ class World:
     receiver: Receiver
     hubspot_url: str
     receiver_url: str
+    store: Path  # the daemon's; may be moved before ``config``
     on_arrival: Callable[[], None] = lambda: None
     on_poll: Callable[[], None] = lambda: None
     daemons: list[Daemon] = field(default_factory=list)
-
-    @property
-    def store(self) -> Path:
-        return self.folder / STORE
 
     @property
     def config_file(self) -> Path:
@@ -114,7 +111,8 @@ def task_of(arrival: Arrival) -> str:
 
 def was_taken(arrival: Arrival) -> bool:
     """Tell whether the receiver said that it has it; whether the daemon heard that is another matter."""
-    return 200 <= getattr(arrival.action, "status", 0) < 300
+    answer = getattr(arrival.action, "then", arrival.action)  # at once, or after a while
+    return 200 <= getattr(answer, "status", 0) < 300
 
 
 @asynccontextmanager
@@ -125,5 +123,5 @@ async def world(folder: Path) -> AsyncIterator[World]:
     receiver = Receiver([SECRET], report=lambda _: made[0].on_arrival())
     with closing_all() as daemons:
         async with hubspot.serve() as hubspot_url, receiver.serve() as receiver_url:
-            made.append(World(folder, hubspot, receiver, hubspot_url, receiver_url, daemons=daemons))
+            made.append(World(folder, hubspot, receiver, hubspot_url, receiver_url, folder / STORE, daemons=daemons))
             yield made[0]
