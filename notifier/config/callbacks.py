@@ -10,11 +10,12 @@ from notifier.config.names import check_known
 from notifier.config.nodes import Path, Scalar, quoted
 from notifier.config.problems import Report
 from notifier.config.schema import CallbackForm, HeaderForm
-from notifier.config.secrets import HOW_TO_MAKE, Vault, check_header_value, check_signing_secret
+from notifier.config.secrets import Vault, check_header_value, check_signing_secret
 from notifier.config.suggest import choices
 from notifier.config.urls import check_url, is_in_the_clear
 from notifier.delivery.formats.contract import Format
 from notifier.delivery.settings import DEFAULT_EVENTS, Callback, OnUnknown
+from notifier.delivery.signing import MAKE_SECRET
 from notifier.model import OPERATOR_EVENTS, EventType
 from notifier.secret import Secret
 
@@ -89,7 +90,7 @@ class CallbackReader:
             return ()
         if not given and traits and traits.takes_secret:
             message = "unsigned: without a secret the receiver can't tell who calls"
-            self.report.warn(path, message, f"add `secret: whsec_…`; {HOW_TO_MAKE}", on_key=True)
+            self.report.warn(path, message, f"add `secret: whsec_…`; {MAKE_SECRET}", on_key=True)
         key = self.vault.spelling(path, names, required=None)
         if key == "secret":
             return self._literal_secrets((*path, key), form.secret or [])
@@ -100,7 +101,7 @@ class CallbackReader:
 
     def _literal_secrets(self, path: Path, scalars: Sequence[Scalar | None]) -> tuple[Secret, ...]:
         if not scalars and not self.report.has_errors_under(path):
-            self.report.error(path, "the list of secrets is empty", f"list one at least; {HOW_TO_MAKE}")
+            self.report.error(path, "the list of secrets is empty", f"list one at least; {MAKE_SECRET}")
         read = (
             self.vault.one((*path, number), "secret", scalar, check_signing_secret)
             for number, scalar in enumerate(scalars)

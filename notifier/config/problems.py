@@ -11,9 +11,9 @@ from notifier.errors import ConfigError
 from notifier.secret import MASK, redactor
 
 # What gives a secret away wherever it stands, a wrong key or a comment: HubSpot's tokens, signing secrets, Slack's
-# hooks, passwords in URLs.
+# hooks, passwords in URLs. What our own hints abbreviate (whsec_…) is none.
 _SECRET_LOOK = re.compile(
-    r"pat-[A-Za-z0-9]{2,4}-[^\s\"'`]+|whsec_[^\s\"'`<]+|(?<=://)[^/\s\"'`]+@|(?<=hooks\.slack\.com/)[^\s\"'`]+"
+    r"pat-[A-Za-z0-9]{2,4}-[^\s\"'`…]+|whs(?:ec|k)_[^\s\"'`<…]+|(?<=://)[^/\s\"'`]+@|(?<=hooks\.slack\.com/)[^\s\"'`]+"
 )
 
 

@@ -95,7 +95,8 @@ class CallbackForm(_Form):
         default=None, description="The name of a systemd credential that holds the URL."
     )
     secret: Annotated[list[Written | None] | None, BeforeValidator(_one_or_more)] = Field(
-        default=None, description="The signing secret, whsec_…; a list while rotating."
+        default=None,
+        description="The signing secret, whsec_… (shared) or whsk_… (private key, ed25519); a list while rotating.",
     )
     secret_file: Written | None = Field(default=None, description="A file with one signing secret a line.")
     secret_credential: Written | None = Field(

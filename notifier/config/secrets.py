@@ -3,8 +3,6 @@
 No message here ever quotes a secret; one that names a file quotes its name only as far as it was written.
 """
 
-import base64
-import binascii
 import os
 import re
 import stat
@@ -17,15 +15,11 @@ from notifier.config.nodes import Path, Scalar
 from notifier.config.problems import Mistake, Report
 from notifier.config.schema import form_at
 from notifier.config.suggest import nearest
+from notifier.delivery.signing import UnusableSecret, read_secret
 from notifier.secret import Secret
 
 LONGEST_TOKEN = 4096
 LONGEST_SECRET_FILE = 65_536
-
-HOW_TO_MAKE = (
-    "make one with: python3 -c "
-    "\"import secrets,base64;print('whsec_'+base64.b64encode(secrets.token_bytes(32)).decode())\""
-)
 
 # What stands for a secret that nobody asked for.
 UNREAD = Secret("")
@@ -51,18 +45,14 @@ def check_token(text: str) -> None:
 
 
 def check_signing_secret(text: str) -> None:
-    """Refuse what Standard Webhooks 1.0 does not allow as a symmetric secret.
+    """Refuse what can't sign as Standard Webhooks 1.0 wants it.
 
-    :raises Mistake: for anything but ``whsec_`` and base64 of 24 … 64 bytes.
+    :raises Mistake: for what ``delivery.signing`` can't use.
     """
-    if not text.startswith("whsec_"):
-        raise Mistake("a signing secret begins with whsec_", HOW_TO_MAKE)
     try:
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        raise Mistake("the signing secret is not base64 after whsec_", HOW_TO_MAKE) from None
-    if not 24 <= len(key) <= 64:
-        raise Mistake(f"the signing secret has {len(key)} bytes; 24 to 64 are allowed", HOW_TO_MAKE)
+        read_secret(text)
+    except UnusableSecret as unusable:
+        raise Mistake(unusable.message, unusable.remedy) from None
 
 
 def check_header_value(text: str) -> None:

@@ -46,7 +46,7 @@ def _callback_secrets(callback: Callback) -> Iterator[str]:
     yield from _secret_path(callback.url.reveal())
     for secret in callback.secrets:
         yield secret.reveal()
-        yield secret.reveal().removeprefix("whsec_")
+        yield secret.reveal().removeprefix("whsec_").removeprefix("whsk_")
     for value in callback.headers.values():
         yield value.reveal()
 

@@ -46,6 +46,7 @@ HOMES = {
     "rich": ("cli/",),
     "structlog": ("log/",),
     "h11": ("simulator/",),
+    "cryptography": ("delivery/signing.py",),
     "random": ("clock.py", "simulator/"),
     "asyncio": ("systemd.py", "simulator/"),
 }
