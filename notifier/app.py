@@ -17,7 +17,7 @@ from notifier.clock import Clock, uniform01
 from notifier.config.settings import Settings
 from notifier.delivery.dispatcher import Lane
 from notifier.delivery.outbox import owe
-from notifier.delivery.sender import Sender
+from notifier.delivery.sender import Sender, courier_to
 from notifier.delivery.settings import Callback, OnUnknown
 from notifier.facts import ClockStepped, DaemonStarted, DaemonStopped, DaemonStopping, DaemonStuck, StoreStuck
 from notifier.http import Http
@@ -144,12 +144,12 @@ class Daemon:
         )
 
     def _make_lane(self, callback: Callback, store: SqliteStore, stack: AsyncExitStack) -> Lane:
-        http = Http(max_connections=callback.concurrency)
-        stack.push_async_callback(http.aclose)
+        courier = courier_to(callback)
+        stack.push_async_callback(courier.aclose)
         redact = redactor(self._settings.secret_values())
         return Lane(
             callback,
-            sender=Sender(callback, http=http, clock=self._clock, redact=redact),
+            sender=Sender(callback, courier=courier, clock=self._clock, redact=redact),
             store=store,
             bell=self._clockwork.bell(f"callback {callback.name}"),
             clock=self._clock,

@@ -226,6 +226,7 @@ class Body:
 
     content: bytes
     content_type: str
+    degraded: str | None = None  # why it is not what its format was to write, told once when it is rendered
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from notifier.cli import EXIT_UNDELIVERED
 from notifier.cli.output import ago, config_option, json_option, print_json, print_table
 from notifier.cli.session import run_async, with_store
 from notifier.config import Settings, find, load
-from notifier.delivery.trial import TRIAL_EVENTS, Trial, try_callback
+from notifier.delivery.trial import Trial, try_callback
 from notifier.errors import UnknownName
-from notifier.model import DeliveryState
+from notifier.model import DeliveryState, EventType
 from notifier.secret import redactor
 from notifier.store.contract import CallbackStanding
 from notifier.store.sqlite import SqliteStore
@@ -80,7 +80,7 @@ def _word(standing: CallbackStanding, now: float) -> str:
     "event_type",
     default="task.succeeded",
     show_default=True,
-    type=click.Choice([str(each) for each in TRIAL_EVENTS]),
+    type=click.Choice([str(each) for each in EventType]),
 )
 @config_option
 @json_option
@@ -89,7 +89,7 @@ def test(name: str, event_type: str, config_path: str | None, as_json: bool) -> 
     settings = load(find(config_path, os.environ), os.environ).settings
     chosen = settings.callbacks[_known(settings, name)]
     redact = redactor(settings.secret_values())
-    trial: Trial = run_async(lambda: try_callback(chosen, event_type, redact=redact))
+    trial: Trial = run_async(lambda: try_callback(chosen, EventType(event_type), redact=redact))
     if as_json:
         print_json({"callback": name} | trial.shape())
     else:

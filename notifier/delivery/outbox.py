@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from notifier.delivery.formats import FORMATS
+from notifier.delivery.formats import FORMATS, Format, format_of
 from notifier.delivery.formats.webhook import Webhook
 from notifier.delivery.settings import Callback
 from notifier.model import OPERATOR_EVENTS, Body, DeliveryState, Event, EventType, NewDelivery, delivery_id
@@ -24,17 +24,15 @@ def owe(
     asked for and is not configured. What an absent callback would want is unknown, so it is owed every event, as the
     default format.
     """
-    bodies: dict[str, Body] = {}
+    bodies: dict[Format, Body] = {}  # callbacks that are set alike share one
     deliveries = []
     for name in _addressees(event, callbacks, asked):
         callback = callbacks.get(name)
-        format_name = callback.format if callback else Webhook.name
-        if format_name not in bodies:
-            bodies[format_name] = FORMATS[format_name].render(event)
+        chosen = format_of(callback) if callback else FORMATS[Webhook.name]
+        if chosen not in bodies:
+            bodies[chosen] = chosen.render(event)
         state = DeliveryState.PENDING if callback and name not in silenced else DeliveryState.HELD
-        deliveries.append(
-            NewDelivery(delivery_id(event.event_id, name), event.event_id, name, state, bodies[format_name])
-        )
+        deliveries.append(NewDelivery(delivery_id(event.event_id, name), event.event_id, name, state, bodies[chosen]))
     return deliveries
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from notifier import __version__
 from notifier.clock import Clock
-from notifier.delivery.formats import FORMATS, Ruling
+from notifier.delivery.formats import Courier, Ruling, format_of
 from notifier.delivery.settings import Callback
 from notifier.http import Failure, Http, Request, Response
 from notifier.model import Body, Claim
@@ -13,20 +13,26 @@ MOST_ANSWER_READ = 64 * 1024  # bytes
 MOST_ANSWER_STORED = 4 * 1024  # bytes
 
 
-class Sender:
-    """The connections to one callback."""
+def courier_to(callback: Callback) -> Courier:
+    """Give the way to a callback: its format's own, else HTTP with connections that no other callback uses."""
+    own = format_of(callback).courier(concurrency=callback.concurrency)
+    return Http(max_connections=callback.concurrency) if own is None else own
 
-    def __init__(self, callback: Callback, *, http: Http, clock: Clock, redact: Callable[[str], str]) -> None:
+
+class Sender:
+    """The way to one callback, by HTTP or by its format's own courier."""
+
+    def __init__(self, callback: Callback, *, courier: Courier, clock: Clock, redact: Callable[[str], str]) -> None:
         self._callback = callback
-        self._format = FORMATS[callback.format]
-        self._http = http
+        self._format = format_of(callback)
+        self._courier = courier
         self._clock = clock
         self._redact = redact
 
     async def send(self, claim: Claim) -> Response | Failure:
         """Send what is claimed, within the callback's time-out; the URL is read from the settings each time."""
-        return await self._http.exchange(
-            self._request(claim), deadline=self._callback.timeout, max_bytes=MOST_ANSWER_READ
+        return await self._courier.exchange(
+            self.request(claim), deadline=self._callback.timeout, max_bytes=MOST_ANSWER_READ
         )
 
     def ruling(self, exchange: Response | Failure) -> Ruling | None:
@@ -40,7 +46,8 @@ class Sender:
         # Masked before it is cut, or the half of a secret at the cut would stay.
         return self._redact(exchange.body.decode("utf-8", "replace"))[:MOST_ANSWER_STORED]
 
-    def _request(self, claim: Claim) -> Request:
+    def request(self, claim: Claim) -> Request:
+        """Give exactly what is sent for a claim, signed for this moment."""
         body = self._body(claim)
         # Receivers compare the timestamp with their own clock, so it is the machine's, not the one plans are made in.
         signed = self._format.headers(claim, body, int(self._clock.wall()), self._callback.secrets)

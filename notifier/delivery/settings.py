@@ -39,6 +39,7 @@ class Callback:
     concurrency: int = 4  # attempts in flight
     rate: RateLimit | None = None
     max_attempts: int = 10
+    options: Mapping[str, str] = field(default_factory=dict)  # of the format: its own settings
 
     def wants(self, event_type: EventType) -> bool:
         """Tell whether one of the patterns in ``events`` matches."""

@@ -2,24 +2,19 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.clock import Clock, iso
-from notifier.delivery.formats import FORMATS
-from notifier.delivery.sender import Sender
+from notifier.clock import Clock
+from notifier.delivery.formats import format_of
+from notifier.delivery.samples import sample_event
+from notifier.delivery.sender import Sender, courier_to
 from notifier.delivery.settings import Callback
 from notifier.delivery.verdict import Case, Delivered, decide
-from notifier.http import Failure, Http
-from notifier.model import Claim, Delivery, DeliveryState, Event, EventType, Outcome, delivery_id
-
-TRIAL_EVENTS: Mapping[str, Outcome] = {
-    EventType.TASK_SUCCEEDED: Outcome.SUCCEEDED,
-    EventType.TASK_FAILED: Outcome.FAILED,
-    EventType.TASK_CANCELED: Outcome.CANCELED,
-}
+from notifier.http import Failure
+from notifier.model import Body, Claim, Delivery, DeliveryState, Event, EventType, delivery_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +39,12 @@ class Trial:
         return f"{status} after {self.seconds:.3f}s, {self.reason} ({self.event_id})"
 
 
-async def try_callback(callback: Callback, event_type: str, *, redact: Callable[[str], str]) -> Trial:
-    """Send one made-up event of ``event_type``, one of ``TRIAL_EVENTS``."""
-    event = sample_event(EventType(event_type), time.time())
-    claim = _claim(event, callback)
-    http = Http(max_connections=1)
-    async with aclosing(http):
-        sender = Sender(callback, http=http, clock=Clock(), redact=redact)
+async def try_callback(callback: Callback, event_type: EventType, *, redact: Callable[[str], str]) -> Trial:
+    """Send one made-up event of ``event_type``."""
+    event = fresh_sample(event_type)
+    claim = first_claim(event, callback, format_of(callback).render(event))
+    async with aclosing(courier_to(callback)) as courier:
+        sender = Sender(callback, courier=courier, clock=Clock(), redact=redact)
         began = time.monotonic()
         exchange = await sender.send(claim)
         seconds = time.monotonic() - began
@@ -67,38 +61,13 @@ async def try_callback(callback: Callback, event_type: str, *, redact: Callable[
     )
 
 
-def sample_event(event_type: EventType, now: float) -> Event:
-    """Make up an event that says of itself that it is a test."""
-    outcome = TRIAL_EVENTS[event_type]
-    failed = outcome is Outcome.FAILED
-    errors = [{"category": "VALIDATION_ERROR", "message": "This error is made up."}] if failed else []
-    result = {"id": "1", "name": "test.png", "url": "https://example.com/test.png"}
-    return Event(
-        event_id="evt_test" + secrets.token_hex(8),
-        type=event_type,
-        occurred_at=now,
-        data={
-            "test": True,
-            "account": "test",
-            "kind": "hubspot.file_import",
-            "task_id": "TEST",
-            "label": "A test from notifier",
-            "outcome": outcome,
-            "status": "CANCELED" if outcome is Outcome.CANCELED else "COMPLETE",
-            "requested_at": iso(now - 3),
-            "started_at": iso(now - 2),
-            "completed_at": iso(now),
-            "observed_at": iso(now),
-            "duration_seconds": 2.0,
-            "num_errors": len(errors),
-            "errors": errors,
-            "result": result if outcome is Outcome.SUCCEEDED else None,
-            "response": None,
-        },
-    )
+def fresh_sample(event_type: EventType) -> Event:
+    """Make up an event that happens now, with an id that no receiver has seen."""
+    return sample_event(event_type, time.time(), "evt_test" + secrets.token_hex(8))
 
 
-def _claim(event: Event, callback: Callback) -> Claim:
+def first_claim(event: Event, callback: Callback, body: Body) -> Claim:
+    """Give what would be claimed for the first attempt to tell ``callback`` of ``event``."""
     delivery = Delivery(
         delivery_id=delivery_id(event.event_id, callback.name),
         event_id=event.event_id,
@@ -108,4 +77,4 @@ def _claim(event: Event, callback: Callback) -> Claim:
         created_at=event.occurred_at,
         next_attempt_at=event.occurred_at,
     )
-    return Claim(delivery, 1, FORMATS[callback.format].render(event))
+    return Claim(delivery, 1, body)

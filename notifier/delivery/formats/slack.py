@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from notifier.clock import iso, parse_iso
 from notifier.delivery.formats import words
 from notifier.delivery.formats.contract import Format, Remedy, Ruling
+from notifier.delivery.formats.payload import read_event
 from notifier.model import Body, Event, EventType, RateLimit
 
 Block = dict[str, Any]
@@ -106,27 +107,16 @@ class Slack(Format):
             message = json.loads(body.content)
         except (ValueError, RecursionError):
             return None
-        if not isinstance(message, dict):
-            return None
-        text = message.get("text")
+        text = message.get("text") if isinstance(message, dict) else None
         if isinstance(text, str):
             return _body({"text": text})
-        event = _read_event(message)
+        event = read_event(body.content)
         return _body({"text": _text(event)}) if event else None
 
 
 def _body(message: Mapping[str, Any]) -> Body:
     shown_as_is = {**message, "unfurl_links": False, "unfurl_media": False}
     return Body(json.dumps(shown_as_is, separators=(",", ":")).encode("ascii"), CONTENT_TYPE)
-
-
-def _read_event(payload: Mapping[str, Any]) -> Event | None:
-    """Read a webhook's payload back into its event."""
-    facts, event_type = payload.get("data"), payload.get("type")
-    if not isinstance(facts, dict) or not isinstance(event_type, str) or event_type not in set(EventType):
-        return None
-    occurred_at = parse_iso(payload.get("timestamp")) or 0.0
-    return Event(words.say(facts.get("event_id")), EventType(event_type), occurred_at, facts)
 
 
 def _text(event: Event) -> str:
