@@ -13,7 +13,7 @@ config_option = click.option(
     "-c",
     "--config",
     "config_path",
-    type=click.Path(dir_okay=False),
+    type=click.Path(readable=False),  # what is no readable file is a bad configuration, not a wrong use of the command
     envvar="NOTIFIER_CONFIG",
     help="The configuration; else $NOTIFIER_CONFIG, ./config.yaml, /etc/notifier/config.yaml.",
 )

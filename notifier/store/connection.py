@@ -78,6 +78,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     try:
+        _refuse_foreign(connection, path)  # before anything is written: the next line would change another program's file
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -90,7 +91,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _check_and_migrate(connection: sqlite3.Connection, path: Path, *, may_migrate: bool) -> None:
     migrations = load_migrations("sqlite")
     newest = max(migrations)
-    version = _schema_version(connection, path)
+    version = _schema_version(connection)
     if version > newest:
         raise StoreTooNew(
             f"{path}: schema {version} was written by a newer notifier; this one knows {newest}: upgrade it"
@@ -103,7 +104,7 @@ def _check_and_migrate(connection: sqlite3.Connection, path: Path, *, may_migrat
         )
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for number in range(_schema_version(connection, path) + 1, newest + 1):
+        for number in range(_schema_version(connection) + 1, newest + 1):
             for statement in migrations[number]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -114,10 +115,14 @@ def _check_and_migrate(connection: sqlite3.Connection, path: Path, *, may_migrat
         raise
 
 
-def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
+def _schema_version(connection: sqlite3.Connection) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    blank = version == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-    if application != APPLICATION_ID and not blank:
-        raise StoreUnusable(f"{path}: this SQLite file belongs to another program; configure another `store`")
     return version
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is neither ours nor empty."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
+        return
+    if _schema_version(connection) or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise StoreUnusable(f"{path}: this SQLite file belongs to another program; configure another `store`")

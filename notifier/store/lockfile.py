@@ -2,11 +2,15 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from notifier.errors import StoreLocked, StoreUnusable
+
+LOOKS = 50  # before the lock is taken to be another daemon's
+LOOK_PAUSE = 0.01  # seconds
 
 
 class LockFile:
@@ -26,14 +30,12 @@ class LockFile:
             raise StoreUnusable(f"{error.filename}: {error.strerror}") from error
 
     def __enter__(self) -> Self:
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not self._taken():
             holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
             raise StoreLocked(
                 f"{self._store}: another notifier (process id {holder}) runs on this store; stop it or configure another `store`"
-            ) from None
+            )
         try:
             os.truncate(self._fd, 0)
             os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
@@ -41,6 +43,17 @@ class LockFile:
             os.close(self._fd)
             raise StoreUnusable(f"{self._store}: {error.strerror}") from error
         return self
+
+    def _taken(self) -> bool:
+        """Take the lock; a command that looks whether a daemon runs holds it for a moment."""
+        for _ in range(LOOKS):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(LOOK_PAUSE)
+            else:
+                return True
+        return False
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
