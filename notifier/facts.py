@@ -143,6 +143,31 @@ class CallbackDisabled(Fact):
 
     callback: str
     reason: str
+    buried: int  # deliveries that died of it
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerOpened(Fact):
+    """A receiver as a whole does not answer: it is left alone for a while, which costs no attempts."""
+
+    name = "breaker.opened"
+    level = "warning"
+
+    callback: str
+    seconds: float  # until one attempt probes it
+    openings: int  # in a row
+    failures: int  # in a row
+    reason: str  # of the last of them
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerClosed(Fact):
+    """A receiver answers again: everything owed to it flows."""
+
+    name = "breaker.closed"
+
+    callback: str
+    seconds: float  # since it opened
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,13 +35,16 @@ def account_restored(account: str, since: float, now: float) -> Event:
     )
 
 
-def callback_disabled(callback: str, reason: str, now: float) -> Event:
-    """Tell that nothing more is sent to the callback until somebody enables it."""
+def callback_disabled(callback: str, reason: str, now: float, *, buried: int = 1) -> Event:
+    """Tell that nothing more is sent to the callback until somebody enables it.
+
+    ``buried`` deliveries died of it, the one that was answered so included; none of them has a ``delivery.dead`` of its own.
+    """
     return Event(
         event_id=episode_event_id(EventType.CALLBACK_DISABLED, callback, now),
         type=EventType.CALLBACK_DISABLED,
         occurred_at=now,
-        data={"callback": callback, "reason": reason, "disabled_at": iso(now)},
+        data={"callback": callback, "reason": reason, "disabled_at": iso(now), "buried": buried},
         about_callback=callback,
     )
 

@@ -7,7 +7,7 @@ from notifier import operator_events
 from notifier.delivery.verdict import Dead, Delivered, DisableCallback, Hold, PauseCallback, RetryAt, Verdict
 from notifier.http import Failure, Response
 from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, NewDelivery, check_transition
-from notifier.store.contract import Settlement, Telling
+from notifier.store.contract import Disabling, Settlement, Telling
 
 Owe = Callable[[Event, tuple[str, ...] | None], Sequence[NewDelivery]]
 
@@ -29,14 +29,18 @@ def settlement(tried: Tried, verdict: Verdict, event: Event | None, owe: Owe) ->
     :param event: what was told, read only when the delivery died.
     :param owe: gives the deliveries that an operator event owes.
     """
+
+    def tell(each: Event) -> Telling:
+        return Telling(each, owe(each, None))
+
     after = _delivery_after(tried, verdict)
     check_transition(tried.claim.delivery.state, after.state) if after.state is not DeliveryState.PENDING else None
     return Settlement(
         delivery=after,
         attempt=_attempt(tried, after),
         pause_until=verdict.until if isinstance(verdict, PauseCallback) else None,
-        disable=verdict.reason if isinstance(verdict, DisableCallback) else None,
-        tellings=[Telling(each, owe(each, None)) for each in _operator_events(tried, verdict, event)],
+        disabling=_disabling(tried, verdict, tell),
+        tellings=[tell(each) for each in _operator_events(tried, verdict, event)],
     )
 
 
@@ -91,10 +95,18 @@ def _worded(by_status: str, by_verdict: str) -> str:
     return by_status if by_verdict in {"rejected", "exhausted", "gone"} else by_verdict
 
 
+def _disabling(tried: Tried, verdict: Verdict, tell: Callable[[Event], Telling]) -> Disabling | None:
+    if not isinstance(verdict, DisableCallback):
+        return None
+    callback, reason, now = tried.claim.delivery.callback, verdict.reason, tried.finished_at
+    return Disabling(
+        reason, lambda buried: tell(operator_events.callback_disabled(callback, reason, now, buried=buried))
+    )
+
+
 def _operator_events(tried: Tried, verdict: Verdict, event: Event | None) -> list[Event]:
+    """Tell of a death; that of a callback, which stands for those it takes along, is told by ``_disabling``."""
     before, now = tried.claim.delivery, tried.finished_at
-    if isinstance(verdict, DisableCallback):
-        return [operator_events.callback_disabled(before.callback, verdict.reason, now)]
-    if isinstance(verdict, Dead) and event is not None:
+    if isinstance(verdict, Dead | DisableCallback) and event is not None:
         return [operator_events.delivery_dead(before, event, verdict.reason, tried.claim.number, now)]
     return []

@@ -1,12 +1,13 @@
 """Changes to the SQLite store: functions over the connection inside a transaction, each able to run again."""
 
+import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from notifier.errors import UnknownName
 from notifier.model import WATCH_TRANSITIONS, Claim, DeliveryState, Watch, WatchState
-from notifier.store.contract import Reconciled, Settlement, Telling
+from notifier.store.contract import Disabling, Reconciled, Settled, Settlement, Telling
 from notifier.store.queries import load_queries
 from notifier.store.rows import (
     claim_from_row,
@@ -105,38 +106,59 @@ def claim(
     return claims
 
 
-def settle(connection: sqlite3.Connection, session: str, settlement: Settlement, now: float) -> bool:
+def settle(connection: sqlite3.Connection, session: str, settlement: Settlement, now: float) -> Settled | None:
     """Record how an attempt went, if the lease is still ours."""
     delivery, attempt = settlement.delivery, settlement.attempt
     row = {
         name: getattr(delivery, name)
         for name in ("delivery_id", "next_attempt_at", "failures", "plain", "reason", "delivered_at")
     }
-    if not connection.execute(
-        SQL["settle"], row | {"state": str(delivery.state), "session": session, "number": attempt.number}
-    ).rowcount:
-        return False
+    row |= {"state": str(delivery.state), "session": session, "number": attempt.number, "now": now}
+    if not connection.execute(SQL["settle"], row).rowcount:
+        return None
     closing_row = {
         name: getattr(attempt, name)
         for name in ("delivery_id", "number", "finished_at", "reach", "reason", "status_code")
     }
     connection.execute(SQL["close_attempt"], closing_row | {"answer": storable(attempt.answer)})
-    _change_standing(connection, settlement, now)
-    for telling in settlement.tellings:
+    settled = _change_standing(connection, settlement, now)
+    for telling in settled.tellings:
         record(connection, telling, now)
-    return True
+    return settled
 
 
-def _change_standing(connection: sqlite3.Connection, settlement: Settlement, now: float) -> None:
+def _change_standing(connection: sqlite3.Connection, settlement: Settlement, now: float) -> Settled:
     callback = settlement.delivery.callback
     if settlement.pause_until is not None:
         connection.execute(SQL["pause_callback"], {"name": callback, "until": settlement.pause_until})
-    if settlement.disable is not None:
-        connection.execute(SQL["disable_callback"], {"name": callback, "reason": settlement.disable, "now": now})
-        connection.execute(SQL["bury_queue"], {"callback": callback, "reason": settlement.disable})
     if settlement.delivery.state is DeliveryState.PENDING:
         row = {"delivery_id": settlement.delivery.delivery_id, "callback": callback}
         connection.execute(SQL["hold_if_disabled"], row)
+    if settlement.disabling is not None and not _is_disabled(connection, callback):
+        return _disable(connection, callback, settlement.disabling, now)
+    return Settled(settlement.tellings)
+
+
+def _is_disabled(connection: sqlite3.Connection, callback: str) -> bool:
+    standing = connection.execute(SQL["callback_standing"], (callback,)).fetchone()
+    return standing is not None and standing["disabled_at"] is not None
+
+
+def _disable(connection: sqlite3.Connection, callback: str, disabling: Disabling, now: float) -> Settled:
+    row = {"callback": callback, "reason": disabling.reason, "now": now}
+    connection.execute(SQL["disable_callback"], row | {"name": callback})
+    buried = 1 + connection.execute(SQL["bury_queue"], row).rowcount
+    return Settled([disabling.tell(buried)], buried)
+
+
+def redeliver_all(
+    connection: sqlite3.Connection, delivery_ids: Sequence[str], states: Collection[DeliveryState], now: float
+) -> list[str]:
+    """Owe those again that may be, in the order given."""
+    wanted_states = json.dumps([str(state) for state in states]) if states else None
+    row = {"delivery_ids": json.dumps(list(delivery_ids)), "states": wanted_states, "now": now}
+    done = {each[0] for each in connection.execute(SQL["redeliver_all"], row)}
+    return [delivery_id for delivery_id in delivery_ids if delivery_id in done]
 
 
 def give_back(

@@ -78,7 +78,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     try:
-        _refuse_foreign(connection, path)  # before anything is written: the next line would change another program's file
+        _refuse_foreign(
+            connection, path
+        )  # before anything is written: the next line would change another program's file
+        # Only before a file's first page, which the next line writes: what pruning frees can be given back.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -8,9 +8,9 @@ the callback it belongs to, which is what a backend shared by several replicas n
 Each method is one transaction. What it returned is on disk.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, NewDelivery, Watch, WatchState
 
@@ -32,14 +32,30 @@ class PollResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Disabling:
+    """The end of a callback, which takes its queue along."""
+
+    reason: str
+    tell: Callable[[int], Telling]  # the operator event, by how many deliveries died of it; pure
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """What an attempt made of a delivery. Dropped whole when the lease is no longer ours."""
 
     delivery: Delivery  # as it is now to be
     attempt: Attempt
     pause_until: float | None = None  # the whole callback waits until then
-    disable: str | None = None  # the reason for which the callback is disabled, its queue dead-lettered with it
-    tellings: Sequence[Telling] = ()  # operator events
+    disabling: Disabling | None = None  # disable the callback and dead-letter its queue, unless it is disabled already
+    tellings: Sequence[Telling] = ()  # operator events; if this is what disables the callback, its own stands for them
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was recorded of a settlement beside the delivery and the attempt."""
+
+    tellings: Sequence[Telling] = ()
+    buried: int = 0  # deliveries that died because the callback was disabled, the settled one included
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,45 @@ class CallbackStanding:
     paused_until: float | None = None
     disabled_at: float | None = None
     disabled_reason: str | None = None
+    open_until: float | None = None  # the running daemon's breaker is open, or half-open after that; None: closed
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which deliveries are meant; what is left out does not matter."""
+
+    states: Collection[DeliveryState] = ()  # any of them
+    callback: str | None = None
+    event_type: str | None = None  # a pattern as in the configuration: task.*
+    since: float | None = None  # owed since then
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of what was asked for, and where the rest begins."""
+
+    deliveries: Sequence[Delivery]
+    rest: int | None  # None: that was all
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """What is older than these, in unix seconds, may be forgotten."""
+
+    delivered: float  # events whose deliveries were all delivered before
+    dead: float  # … or died before
+    listed: Collection[str] = ()  # ids of the watches that are kept whatever their age: the file lists them
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was forgotten in one step, and where the next begins."""
+
+    events: int = 0
+    deliveries: int = 0
+    attempts: int = 0
+    watches: int = 0
+    rest: Any = None  # None: nothing is left to look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +191,8 @@ class Store(Protocol):
     async def claim(self, callback: str, *, now: float, lease: float, limit: int) -> Sequence[Claim]:
         """Take due deliveries of a callback and open an attempt for each, in one commit; the longest due first."""
 
-    async def settle(self, settlement: Settlement, now: float) -> bool:
-        """Record how an attempt went; False when the lease was lost meanwhile."""
+    async def settle(self, settlement: Settlement, now: float) -> Settled | None:
+        """Record how an attempt went; None when the lease was lost meanwhile."""
 
     async def next_attempt_at(self, callback: str) -> float | None:
         """Tell when the callback's next delivery is due."""
@@ -146,7 +201,7 @@ class Store(Protocol):
         """Take back what a session that is gone had claimed; hold what is owed to callbacks not ``configured``.
 
         Attempts left open are closed as ``unknown``/``interrupted`` and owed again at once, or held for the callbacks
-        in ``holding``. Returns how many there were.
+        in ``holding``. Breakers are forgotten, they were in its memory. Returns how many attempts there were.
         """
 
     async def release(self, holding: Collection[str], now: float) -> int:
@@ -160,9 +215,17 @@ class Store(Protocol):
         *,
         states: Iterable[DeliveryState] | None = None,
         callback: str | None = None,
+        event_type: str | None = None,
+        since: float | None = None,
         limit: int = 100,
     ) -> Sequence[Delivery]:
-        """List deliveries, the latest first."""
+        """List deliveries, the latest first; ``event_type`` and ``since`` as in ``Selection``."""
+
+    async def count_selected(self, selection: Selection) -> int:
+        """Count deliveries."""
+
+    async def select_deliveries(self, selection: Selection, *, after: int = 0, limit: int) -> Page:
+        """Walk through deliveries, the oldest first, ``limit`` at a time; ``after`` is the ``rest`` of the page before."""
 
     async def deliveries_of_watch(self, watch_id: str) -> Sequence[Delivery]:
         """List what is owed because of a watch, the latest first."""
@@ -179,6 +242,15 @@ class Store(Protocol):
     async def redeliver(self, delivery_id: str, now: float) -> Delivery:
         """Owe a delivery again, with all its retries. :raises UnknownName: no such delivery."""
 
+    async def redeliver_all(
+        self, delivery_ids: Sequence[str], now: float, *, states: Collection[DeliveryState] = ()
+    ) -> Sequence[str]:
+        """Owe deliveries again, together; gives the ids of those it did.
+
+        Left as they are: what is in flight, what is owed to a disabled callback, and what is in none of ``states`` (any
+        when empty) by now.
+        """
+
     async def count_deliveries(self) -> dict[tuple[str, DeliveryState], int]:
         """Count deliveries per callback and state."""
 
@@ -192,11 +264,37 @@ class Store(Protocol):
     async def disable_callback(self, name: str, reason: str, now: float) -> None:
         """Send nothing more to a callback and hold what is owed to it."""
 
+    async def note_breaker(self, name: str, open_until: float | None) -> None:
+        """Remember, for those who look on, until when this daemon's breaker is open; None when it closed."""
+
     async def account_standing(self, name: str) -> AccountStanding:
         """Tell what is remembered of an account; a blank standing when nothing is."""
 
     async def set_account_standing(self, standing: AccountStanding, telling: Telling | None, now: float) -> None:
         """Remember a standing, and record the operator event that goes with it."""
+
+    # -- forgetting ---------------------------------------------------------------------------------------------------
+    async def prune_events(self, ages: Ages, *, after: Any, limit: int, dry_run: bool) -> Pruned:
+        """Forget old events with their deliveries and attempts; looks at ``limit`` events, the oldest first.
+
+        An event goes whole, and only when each of its deliveries is delivered or dead for long enough; pending and held
+        ones keep it. One that owed nothing to anybody goes with the delivered.
+
+        :param after: the ``rest`` of the step before, None to begin with.
+        :param dry_run: only count.
+        """
+
+    async def prune_watches(self, ages: Ages, *, after: Any, limit: int, dry_run: bool) -> Pruned:
+        """Forget watches that are over, whose events are forgotten or would be, and that the file does not list.
+
+        A watch that the file lists is kept for ever: its row is why its task is never told again.
+        """
+
+    async def give_back_space(self, limit: int) -> bool:
+        """Give up to ``limit`` pages that pruning freed back to the file system; False when none is left."""
+
+    async def size(self) -> int:
+        """Give the bytes that the store takes."""
 
     # -- the store itself ---------------------------------------------------------------------------------------------
     async def shift_plans(self, seconds: float) -> None:

@@ -5,22 +5,33 @@ committed. The lock file makes a daemon the only session; commands open the same
 """
 
 import json
-import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
-from anyio import to_thread
 
 from notifier.errors import UnknownName
 from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, Watch, WatchState
-from notifier.store import changes
+from notifier.store import changes, pruning
 from notifier.store.committer import Committer
-from notifier.store.connection import open_file, open_reader, unusable
-from notifier.store.contract import AccountStanding, CallbackStanding, Live, PollResult, Reconciled, Settlement, Telling
+from notifier.store.connection import open_file, open_reader
+from notifier.store.contract import (
+    AccountStanding,
+    Ages,
+    CallbackStanding,
+    Live,
+    Page,
+    PollResult,
+    Pruned,
+    Reconciled,
+    Selection,
+    Settled,
+    Settlement,
+    Telling,
+)
 from notifier.store.lockfile import LockFile
 from notifier.store.rows import (
     attempt_from_row,
@@ -30,8 +41,8 @@ from notifier.store.rows import (
     watch_from_row,
     watch_to_row,
 )
+from notifier.store.session import SqliteSession
 
-T = TypeVar("T")
 DRAIN_LIMIT = 2.0  # seconds to wait for the last commit when the store is closed
 
 
@@ -68,34 +79,8 @@ async def open_sqlite(
                 committer.stop()
 
 
-class SqliteStore:
+class SqliteStore(SqliteSession):
     """One session on the file; made by ``open_sqlite``. See ``contract.Store`` for what each method promises."""
-
-    def __init__(self, path: Path, reader: sqlite3.Connection, committer: Committer) -> None:
-        self.path = path
-        self.session = "ses_" + secrets.token_hex(8)
-        self._reader = reader
-        self._committer = committer
-        self._reading = anyio.Lock()
-        self._version_seen: int | None = None
-
-    @property
-    def stuck(self) -> bool:
-        """Commits wait for a trouble that passes: a full disk, another writer."""
-        return self._committer.stuck
-
-    async def _change(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return await self._committer.submit(change)
-        except sqlite3.Error as error:
-            raise unusable(self.path, error) from error
-
-    async def _read(self, query: str, parameters: Any) -> list[sqlite3.Row]:
-        try:
-            async with self._reading:
-                return await to_thread.run_sync(lambda: self._reader.execute(changes.SQL[query], parameters).fetchall())
-        except sqlite3.Error as error:
-            raise unusable(self.path, error) from error
 
     # -- watches ------------------------------------------------------------------------------------------------------
     async def reconcile(self, wanted: Sequence[Watch], now: float) -> Reconciled:
@@ -155,7 +140,7 @@ class SqliteStore:
             lambda connection: changes.claim(connection, self.session, callback, now, now + lease, limit)
         )
 
-    async def settle(self, settlement: Settlement, now: float) -> bool:
+    async def settle(self, settlement: Settlement, now: float) -> Settled | None:
         return await self._change(lambda connection: changes.settle(connection, self.session, settlement, now))
 
     async def next_attempt_at(self, callback: str) -> float | None:
@@ -172,6 +157,7 @@ class SqliteStore:
             parameters = {"configured": _json(configured), "now": now}
             connection.execute(changes.SQL["hold_absent"], parameters)
             connection.execute(changes.SQL["release_present"], parameters)
+            connection.execute(changes.SQL["forget_breakers"])
             return len(orphans)
 
         return await self._change(adopt)
@@ -194,10 +180,21 @@ class SqliteStore:
         *,
         states: Iterable[DeliveryState] | None = None,
         callback: str | None = None,
+        event_type: str | None = None,
+        since: float | None = None,
         limit: int = 100,
     ) -> Sequence[Delivery]:
-        parameters = {"states": _json(states), "callback": callback, "limit": limit}
+        parameters = _row_of(Selection(tuple(states or ()), callback, event_type, since)) | {"limit": limit}
         return [delivery_from_row(row) for row in await self._read("find_deliveries", parameters)]
+
+    async def count_selected(self, selection: Selection) -> int:
+        [row] = await self._read("count_selected", _row_of(selection))
+        return int(row[0])
+
+    async def select_deliveries(self, selection: Selection, *, after: int = 0, limit: int) -> Page:
+        rows = await self._read("select_deliveries", _row_of(selection) | {"after": after, "limit": limit})
+        rest = int(rows[-1]["seq"]) if len(rows) == limit else None
+        return Page([delivery_from_row(row) for row in rows], rest)
 
     async def deliveries_of_watch(self, watch_id: str) -> Sequence[Delivery]:
         return [delivery_from_row(row) for row in await self._read("deliveries_of_watch", (watch_id,))]
@@ -224,6 +221,11 @@ class SqliteStore:
         delivery, _, _ = await self.find_delivery(delivery_id)
         return delivery
 
+    async def redeliver_all(
+        self, delivery_ids: Sequence[str], now: float, *, states: Collection[DeliveryState] = ()
+    ) -> Sequence[str]:
+        return await self._change(lambda connection: changes.redeliver_all(connection, delivery_ids, states, now))
+
     async def count_deliveries(self) -> dict[tuple[str, DeliveryState], int]:
         return {(row[0], DeliveryState(row[1])): row[2] for row in await self._read("count_deliveries", ())}
 
@@ -247,6 +249,10 @@ class SqliteStore:
 
         await self._change(disable)
 
+    async def note_breaker(self, name: str, open_until: float | None) -> None:
+        row = {"name": name, "open_until": open_until}
+        await self._change(lambda connection: connection.execute(changes.SQL["note_breaker"], row) and None)
+
     async def account_standing(self, name: str) -> AccountStanding:
         for row in await self._read("account_standing", (name,)):
             return AccountStanding(**dict(row))
@@ -262,6 +268,19 @@ class SqliteStore:
 
         await self._change(remember)
 
+    # -- forgetting ---------------------------------------------------------------------------------------------------
+    async def prune_events(self, ages: Ages, *, after: Any, limit: int, dry_run: bool) -> Pruned:
+        return await self._change(lambda it: pruning.prune_events(it, ages, after, limit, dry_run=dry_run))
+
+    async def prune_watches(self, ages: Ages, *, after: Any, limit: int, dry_run: bool) -> Pruned:
+        return await self._change(lambda it: pruning.prune_watches(it, ages, after, limit, dry_run=dry_run))
+
+    async def give_back_space(self, limit: int) -> bool:
+        return await self._change(lambda it: pruning.give_back_space(it, limit))
+
+    async def size(self) -> int:
+        return await self._committer.look(pruning.size)
+
     # -- the store itself ---------------------------------------------------------------------------------------------
     async def shift_plans(self, seconds: float) -> None:
         def shift(connection: sqlite3.Connection) -> None:
@@ -276,17 +295,18 @@ class SqliteStore:
             lambda connection: connection.execute(changes.SQL["pull_in_polls"], parameters).rowcount
         )
 
-    async def changed_elsewhere(self) -> bool:
-        version = await self._committer.look(
-            lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0])
-        )
-        changed = self._version_seen is not None and version != self._version_seen
-        self._version_seen = version
-        return changed
-
 
 def _json(values: Iterable[str] | None) -> str | None:
     return None if values is None else json.dumps([str(value) for value in values])
+
+
+def _row_of(selection: Selection) -> dict[str, Any]:
+    return {
+        "states": _json(selection.states) if selection.states else None,
+        "callback": selection.callback,
+        "event_type": selection.event_type,
+        "since": selection.since,
+    }
 
 
 def _number(row: sqlite3.Row) -> float | None:

@@ -133,7 +133,7 @@ def check_markup(message: dict[str, Any]) -> None:
         (event(EventType.WATCH_LOST), "HubSpot does not know import “Spring catalogue”"),
         (account_rejected("main", "invalid_grant", "c-1", AT), "HubSpot refuses the credentials of account “main”"),
         (account_restored("main", AT, AT + 60), "HubSpot accepts account “main” again"),
-        (callback_disabled("erp", "gone", AT), "Callback “erp” was disabled"),
+        (callback_disabled("erp", "gone", AT, buried=3), "Callback “erp” was disabled"),
     ],
 )
 def test_headlines(told: Event, words: str) -> None:

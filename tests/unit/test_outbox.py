@@ -90,7 +90,7 @@ def test_default_callbacks_want_tasks_and_watches(event_type: EventType) -> None
 def test_operator_event_never_goes_to_whom_it_is_about() -> None:
     """The others are told; what the watch asked for plays no part."""
     callbacks = configured(callback("erp", "*"), callback("ops", "*"), callback("web"))
-    assert states(callback_disabled("erp", "gone", AT), callbacks) == {"ops": "pending"}
+    assert states(callback_disabled("erp", "gone", AT, buried=3), callbacks) == {"ops": "pending"}
     assert states(delivery_dead(DELIVERY, task_event(), "exhausted", 10, AT), callbacks, ("erp",)) == {"ops": "pending"}
     assert states(account_rejected("erp", "status_401", None, AT), callbacks) == {"erp": "pending", "ops": "pending"}
 
@@ -141,7 +141,7 @@ def test_operator_events_say_what_happened() -> None:
     }
     restored = account_restored("main", AT, AT + 90)
     assert (restored.occurred_at, restored.data["duration_seconds"]) == (AT + 90, 90)
-    assert callback_disabled("erp", "gone", AT).about_callback == "erp"
+    assert callback_disabled("erp", "gone", AT, buried=3).about_callback == "erp"
     dead = delivery_dead(DELIVERY, task_event(), "exhausted", 10, AT)
     assert dead.about_callback == "erp"
     assert dead.data["undelivered"]["event_id"] == task_event().event_id
@@ -156,7 +156,7 @@ def test_one_event_an_episode() -> None:
         account_rejected("main", "a", None, AT + 1).event_id,
         account_rejected("other", "a", None, AT).event_id,
         account_restored("main", AT, AT + 5).event_id,
-        callback_disabled("main", "gone", AT).event_id,
+        callback_disabled("main", "gone", AT, buried=3).event_id,
         delivery_dead(DELIVERY, task_event(), "gone", 1, AT).event_id,
     }
     assert len(ids) == 6

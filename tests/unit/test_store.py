@@ -13,13 +13,15 @@ from samples import NOW, a_telling, a_watch, ended
 from notifier.errors import UnknownName
 from notifier.model import (
     Attempt,
+    Claim,
     Delivery,
     DeliveryState,
     TaskKey,
     Watch,
     WatchState,
 )
-from notifier.store.contract import AccountStanding, Live, PollResult, Settlement, Store, Telling
+from notifier.operator_events import callback_disabled, delivery_dead
+from notifier.store.contract import AccountStanding, Disabling, Live, PollResult, Settlement, Store, Telling
 from notifier.store.sqlite import SqliteStore, open_sqlite
 
 BACKENDS: dict[str, Callable[[Path], AbstractAsyncContextManager[SqliteStore]]] = {
@@ -43,6 +45,14 @@ async def store(opened: Callable[[], AbstractAsyncContextManager[SqliteStore]]) 
 def verdict(delivery: Delivery, number: int, **changes: object) -> Settlement:
     attempt = Attempt(delivery.delivery_id, number, NOW, NOW + 1, "rejected", "status_500", 500, "oops")
     return Settlement(replace(delivery, **changes), attempt)
+
+
+def gone(claim: Claim) -> Settlement:
+    """What a 410 makes of a delivery."""
+    dead = verdict(claim.delivery, claim.number, state=DeliveryState.DEAD, reason="gone")
+    death = Telling(delivery_dead(claim.delivery, a_telling(a_watch()).event, "gone", claim.number, NOW))
+    disabling = Disabling("gone", lambda buried: Telling(callback_disabled("erp", "gone", NOW, buried=buried)))
+    return replace(dead, disabling=disabling, tellings=[death])
 
 
 async def owe_one(store: Store, *callbacks: str, task_id: str = "T1") -> Watch:
@@ -272,8 +282,10 @@ class TestDeliveries:
         await owe_one(store, task_id="a")
         await owe_one(store, task_id="b")
         [claim] = await store.claim("erp", now=NOW, lease=30, limit=1)
-        gone = replace(verdict(claim.delivery, 1, state=DeliveryState.DEAD, reason="gone"), disable="gone")
-        await store.settle(gone, NOW)
+        settled = await store.settle(gone(claim), NOW)
+        assert settled is not None
+        assert (settled.buried, [each.event.data["buried"] for each in settled.tellings]) == (2, [2])
+        assert (await store.find_event(settled.tellings[0].event.event_id)).data["buried"] == 2
         assert {(each.state, each.reason) for each in await store.find_deliveries()} == {(DeliveryState.DEAD, "gone")}
         await owe_one(store, task_id="c")
         [held] = await store.find_deliveries(states=[DeliveryState.HELD])
@@ -281,6 +293,18 @@ class TestDeliveries:
         assert (await store.callback_standing("erp")).disabled_reason == "gone"
         await store.enable_callback("erp", NOW)
         assert len(await store.claim("erp", now=NOW, lease=30, limit=9)) == 1
+
+    async def test_a_callback_is_disabled_once(self, store: SqliteStore) -> None:
+        """What was in flight when the first 410 came dies with an event of its own; nobody hears twice of the callback."""
+        await owe_one(store, task_id="a")
+        await owe_one(store, task_id="b")
+        first, second = await store.claim("erp", now=NOW, lease=30, limit=2)
+        one, other = await store.settle(gone(first), NOW), await store.settle(gone(second), NOW + 1)
+        assert one is not None
+        assert other is not None
+        assert (one.buried, [each.event.type for each in one.tellings]) == (1, ["callback.disabled"])
+        assert (other.buried, [each.event.type for each in other.tellings]) == (0, ["delivery.dead"])
+        assert (await store.callback_standing("erp")).disabled_at == NOW
 
     async def test_a_callback_disabled_by_hand_holds_even_what_is_in_flight(self, store: SqliteStore) -> None:
         """A retry that comes back to a disabled callback is held with the rest."""

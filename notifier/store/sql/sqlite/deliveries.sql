@@ -35,7 +35,8 @@ WHERE delivery_id = :delivery_id AND number = :number;
 
 -- settle: the verdict, if the lease is still ours
 UPDATE deliveries SET state = :state, next_attempt_at = :next_attempt_at, failures = :failures, plain = :plain, reason = :reason,
-    delivered_at = :delivered_at, leased_by = NULL, leased_until = NULL
+    delivered_at = :delivered_at, leased_by = NULL, leased_until = NULL,
+    settled_at = CASE WHEN :state IN ('delivered', 'dead') THEN :now END
 WHERE delivery_id = :delivery_id AND leased_by = :session AND attempts = :number;
 
 -- hold_queue: what is owed to a callback that was disabled
@@ -47,7 +48,8 @@ WHERE delivery_id = :delivery_id AND state = 'pending'
     AND EXISTS (SELECT 1 FROM callbacks WHERE name = :callback AND disabled_at IS NOT NULL);
 
 -- bury_queue: a callback that is gone takes its queue with it
-UPDATE deliveries SET state = 'dead', reason = :reason WHERE callback = :callback AND state = 'pending' AND leased_by IS NULL;
+UPDATE deliveries SET state = 'dead', reason = :reason, settled_at = :now
+WHERE callback = :callback AND state = 'pending' AND leased_by IS NULL;
 
 -- next_attempt_at: when the callback is owed something next
 SELECT min(next_attempt_at) FROM deliveries WHERE callback = :callback AND state = 'pending' AND leased_by IS NOT :session;
@@ -81,15 +83,39 @@ UPDATE deliveries SET state = 'pending', reason = NULL, next_attempt_at = :now
 WHERE state = 'held' AND state <> 'delivered' AND reason IN ('absent', 'disabled') AND callback = :callback;
 
 -- redeliver: owed again with all its retries
-UPDATE deliveries SET state = 'pending', failures = 0, plain = 0, reason = NULL, next_attempt_at = :now, delivered_at = NULL
+UPDATE deliveries SET state = 'pending', failures = 0, plain = 0, reason = NULL, next_attempt_at = :now, delivered_at = NULL,
+    settled_at = NULL
 WHERE delivery_id = :delivery_id AND leased_by IS NULL;
+
+-- redeliver_all: likewise, several; not to a callback that takes none
+UPDATE deliveries SET state = 'pending', failures = 0, plain = 0, reason = NULL, next_attempt_at = :now, delivered_at = NULL,
+    settled_at = NULL
+WHERE delivery_id IN (SELECT value FROM json_each(:delivery_ids)) AND leased_by IS NULL
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND callback NOT IN (SELECT name FROM callbacks WHERE disabled_at IS NOT NULL)
+RETURNING delivery_id;
 
 -- find_deliveries: the latest first; NULL means any
 SELECT d.*, e.type AS event_type, json_extract(e.content, '$.task_id') AS task_id
 FROM deliveries AS d JOIN events AS e USING (event_id)
 WHERE (:callback IS NULL OR d.callback = :callback)
     AND (:states IS NULL OR d.state IN (SELECT value FROM json_each(:states)))
+    AND (:event_type IS NULL OR e.type GLOB :event_type) AND (:since IS NULL OR d.created_at >= :since)
 ORDER BY d.seq DESC LIMIT :limit;
+
+-- count_selected: how many those are without a limit
+SELECT count(*) FROM deliveries AS d JOIN events AS e USING (event_id)
+WHERE (:callback IS NULL OR d.callback = :callback)
+    AND (:states IS NULL OR d.state IN (SELECT value FROM json_each(:states)))
+    AND (:event_type IS NULL OR e.type GLOB :event_type) AND (:since IS NULL OR d.created_at >= :since);
+
+-- select_deliveries: the oldest first, a page at a time
+SELECT d.*, e.type AS event_type, json_extract(e.content, '$.task_id') AS task_id
+FROM deliveries AS d JOIN events AS e USING (event_id)
+WHERE d.seq > :after AND (:callback IS NULL OR d.callback = :callback)
+    AND (:states IS NULL OR d.state IN (SELECT value FROM json_each(:states)))
+    AND (:event_type IS NULL OR e.type GLOB :event_type) AND (:since IS NULL OR d.created_at >= :since)
+ORDER BY d.seq LIMIT :limit;
 
 -- deliveries_of_watch: every one, the latest first
 SELECT d.*, e.type AS event_type, json_extract(e.content, '$.task_id') AS task_id

@@ -1,5 +1,5 @@
 -- callback_standing: what is remembered of a callback
-SELECT name, paused_until, disabled_at, disabled_reason FROM callbacks WHERE name = ?;
+SELECT name, paused_until, disabled_at, disabled_reason, open_until FROM callbacks WHERE name = ?;
 
 -- pause_callback: a pause is only ever made longer
 INSERT INTO callbacks (name, paused_until) VALUES (:name, :until)
@@ -13,6 +13,13 @@ ON CONFLICT (name) DO UPDATE SET disabled_at = coalesce(disabled_at, excluded.di
 -- enable_callback: pauses and disablement are lifted
 UPDATE callbacks SET paused_until = NULL, disabled_at = NULL, disabled_reason = NULL WHERE name = ?;
 
+-- note_breaker: for those who look on
+INSERT INTO callbacks (name, open_until) VALUES (:name, :open_until)
+ON CONFLICT (name) DO UPDATE SET open_until = excluded.open_until;
+
+-- forget_breakers: they were in the memory of a session that is gone
+UPDATE callbacks SET open_until = NULL WHERE open_until IS NOT NULL;
+
 -- account_standing: what is remembered of an account
 SELECT name, rejected_at, reason, correlation_id FROM accounts WHERE name = ?;
 
@@ -22,4 +29,5 @@ ON CONFLICT (name) DO UPDATE SET rejected_at = excluded.rejected_at, reason = ex
     correlation_id = excluded.correlation_id;
 
 -- shift_pauses: the machine's clock was set
-UPDATE callbacks SET paused_until = paused_until + :seconds WHERE paused_until IS NOT NULL;
+UPDATE callbacks SET paused_until = paused_until + :seconds, open_until = open_until + :seconds
+WHERE paused_until IS NOT NULL OR open_until IS NOT NULL;

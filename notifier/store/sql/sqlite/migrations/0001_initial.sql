@@ -58,6 +58,7 @@ CREATE TABLE deliveries (
     plain           INTEGER NOT NULL DEFAULT 0,
     reason          TEXT,
     delivered_at    REAL,
+    settled_at      REAL,              -- since when it is delivered or dead
     leased_by       TEXT,
     leased_until    REAL,
     content_type    TEXT NOT NULL,
@@ -86,7 +87,8 @@ CREATE TABLE callbacks (
     name            TEXT PRIMARY KEY,
     paused_until    REAL,
     disabled_at     REAL,
-    disabled_reason TEXT
+    disabled_reason TEXT,
+    open_until      REAL               -- of the running daemon's breaker; NULL: closed
 ) WITHOUT ROWID;
 CREATE TABLE accounts (
     name           TEXT PRIMARY KEY,
