@@ -1,6 +1,7 @@
 """``notifier callback``: the destinations."""
 
 import os
+import secrets
 import time
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,13 @@ from notifier.cli import EXIT_UNDELIVERED
 from notifier.cli.output import ago, config_option, json_option, print_json, print_table
 from notifier.cli.session import run_async, with_store
 from notifier.config import Settings, find, load
+from notifier.delivery.signing import NEW_SECRET, UnusableSecret, new_private_key, new_secret, public_keys
 from notifier.delivery.trial import Trial, try_callback
-from notifier.errors import UnknownName
+from notifier.errors import NotifierError, UnknownName
 from notifier.model import DeliveryState, EventType
 from notifier.secret import redactor
 from notifier.store.contract import CallbackStanding
+from notifier.store.lockfile import is_locked
 from notifier.store.sqlite import SqliteStore
 
 
@@ -55,21 +58,24 @@ def list_(config_path: str | None, as_json: bool) -> None:
 async def callback_shapes(store: SqliteStore, settings: Settings) -> list[dict[str, Any]]:
     """Give every configured callback as JSON."""
     counts, oldest, now = await store.count_deliveries(), await store.oldest_undelivered(), time.time()
+    runs = is_locked(settings.store) is not None
     shapes = []
     for name, each in settings.callbacks.items():
         standing = await store.callback_standing(name)
-        shape: dict[str, Any] = {"name": name, "format": each.format, "standing": _word(standing, now)}
+        shape: dict[str, Any] = {"name": name, "format": each.format, "standing": _word(standing, now, runs=runs)}
         shape |= {"reason": standing.disabled_reason, "events": list(each.events)}
         shape |= {str(state): counts.get((name, state), 0) for state in DeliveryState}
         shapes.append(shape | {"oldest_undelivered_seconds": round(now - oldest[name], 1) if name in oldest else None})
     return shapes
 
 
-def _word(standing: CallbackStanding, now: float) -> str:
+def _word(standing: CallbackStanding, now: float, *, runs: bool) -> str:
     if standing.disabled_at is not None:
         return f"disabled {ago(standing.disabled_at, now)}"
     if standing.paused_until is not None and standing.paused_until > now:
         return f"paused, goes on {ago(standing.paused_until, now)}"
+    if standing.open_until is not None and runs:  # a breaker is in the memory of a daemon
+        return f"failing, next try {ago(max(standing.open_until, now + 1), now)}"
     return "ok"
 
 
@@ -97,6 +103,44 @@ def test(name: str, event_type: str, config_path: str | None, as_json: bool) -> 
         if trial.answer and not trial.accepted:
             click.echo(trial.answer[:500])
     raise SystemExit(0 if trial.accepted else EXIT_UNDELIVERED)
+
+
+@callback.command("secret")
+@click.option("--ed25519", "is_asymmetric", is_flag=True, help="A private key; the receiver gets the public one.")
+@json_option
+def secret(*, is_asymmetric: bool, as_json: bool) -> None:
+    """Make a new signing secret. It alone goes to stdout, so that it can be piped into a file."""
+    made, public = _new_private_key() if is_asymmetric else (new_secret(secrets.token_bytes(NEW_SECRET)), None)
+    if as_json:
+        print_json({"secret": made, "public_key": public})
+        return
+    click.echo(made)
+    if public:
+        click.echo(f"the public key, for the receiver: {public}", err=True)
+
+
+def _new_private_key() -> tuple[str, str]:
+    try:
+        key = new_private_key(secrets.token_bytes(NEW_SECRET))
+    except UnusableSecret as unusable:
+        raise NotifierError(f"{unusable.message}; {unusable.remedy}") from None
+    return key.spelled(), key.public
+
+
+@callback.command("public-key")
+@click.argument("name")
+@config_option
+@json_option
+def public_key(name: str, config_path: str | None, as_json: bool) -> None:
+    """Print the public keys of a callback, one for each of its private keys: its receiver verifies with them."""
+    settings = load(find(config_path, os.environ), os.environ).settings
+    keys = public_keys(settings.callbacks[_known(settings, name)].secrets)
+    if not keys:
+        raise NotifierError(f"the callback {name!r} has no private key (whsk_…), hence no public one")
+    if as_json:
+        print_json({"callback": name, "public_keys": keys})
+    else:
+        click.echo("\n".join(keys))
 
 
 @callback.command("enable")

@@ -37,7 +37,7 @@ PUBLIC_KEY = 32
 
 MAKE_SECRET = "make one with: notifier callback secret"  # noqa: S105  # no secret either
 MAKE_PRIVATE = "make one with: notifier callback secret --ed25519"
-INSTALL = "install it beside notifier: pip install 'notifier[ed25519]'"
+INSTALL = "install it where notifier is: pip install cryptography (or notifier with its extra, ed25519)"
 
 
 class UnusableSecret(ValueError):
