@@ -75,7 +75,8 @@ def _word(standing: CallbackStanding, now: float, *, runs: bool) -> str:
     if standing.paused_until is not None and standing.paused_until > now:
         return f"paused, goes on {ago(standing.paused_until, now)}"
     if standing.open_until is not None and runs:  # a breaker is in the memory of a daemon
-        return f"failing, next try {ago(max(standing.open_until, now + 1), now)}"
+        due = standing.open_until > now
+        return f"failing, next try {ago(standing.open_until, now)}" if due else "failing, next try with what is due next"
     return "ok"
 
 

@@ -13,7 +13,7 @@ other answer, a 400 or a 429 too, is a sign of life: what it means for its deliv
 While open nothing is claimed, so it costs no attempts: retries that fall due meanwhile wait, and no delivery dies of
 waiting. Half-open, one attempt goes out, the longest due. The n-th opening in a row lasts
 ``min(FIRST_REST · 2ⁿ⁻¹, LONGEST_REST) · (0.8 + 0.2u)`` seconds, u random in [0, 1): 30 s, 1, 2, 4, 8, 10, 10 … minutes
-at most, an eighth or so less on average.
+at most, a tenth less on average.
 
 It lives in the memory of a callback's lane: a restart begins closed. Times are of a clock that is never set.
 """

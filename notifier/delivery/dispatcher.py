@@ -134,13 +134,14 @@ class Lane:
         try:
             started, began = self._clock.now(), self._clock.monotonic()
             exchange = await self._sender.send(claim)
-            turned = self._judge_receiver(exchange, era)
+            turn = self._judge_receiver(exchange, era)
             tried = Tried(claim, exchange, self._sender.excerpt(exchange), started, self._clock.now())
             seconds = self._clock.monotonic() - began
             verdict = decide(self._case(claim, tried.finished_at), exchange, self._sender.ruling(exchange))
             await self._settle(tried, verdict, seconds)
-            if turned:
+            if turn is not None:
                 await self._store.note_breaker(self.callback.name, self._open_until())
+                self._report(turn)
         finally:
             self.in_flight -= 1
             self._bell.ring()
@@ -148,19 +149,16 @@ class Lane:
     def _case(self, claim: Claim, now: float) -> Case:
         return Case(claim, self.callback, now, self._random01(), self._schedule)
 
-    def _judge_receiver(self, exchange: Response | Failure, era: int) -> bool:
-        """Tell the breaker how it went; True when it opened or closed."""
+    def _judge_receiver(self, exchange: Response | Failure, era: int) -> BreakerOpened | BreakerClosed | None:
+        """Tell the breaker how it went; gives what there is to report when it opened or closed."""
         before, now = self._breaker, self._clock.monotonic()
         after = self._breaker = before.ended(era, now, self._random01(), ill=is_ill(exchange))
         if after.open_until == before.open_until:
-            return False
+            return None
         if after.open_until is None:
-            self._report(BreakerClosed(self.callback.name, round(now - before.opened_at, 3)))
-        else:
-            reason = exchange.reason if isinstance(exchange, Failure) else f"status_{exchange.status}"
-            rest = round(after.rest(now), 3)
-            self._report(BreakerOpened(self.callback.name, rest, after.openings, after.failures, reason))
-        return True
+            return BreakerClosed(self.callback.name, round(now - before.opened_at, 3))
+        reason = exchange.reason if isinstance(exchange, Failure) else f"status_{exchange.status}"
+        return BreakerOpened(self.callback.name, round(after.rest(now), 3), after.openings, after.failures, reason)
 
     def _open_until(self) -> float | None:
         """Give until when the breaker is open, in the clock's ``now``."""
