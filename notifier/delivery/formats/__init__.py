@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from notifier.delivery.formats.apprise import Apprise
 from notifier.delivery.formats.cloudevents import CloudEvents
 from notifier.delivery.formats.contract import Courier, Format, Option, Remedy, Ruling, Unusable
 from notifier.delivery.formats.slack import Slack
+from notifier.delivery.formats.template import Template
 from notifier.delivery.formats.webhook import Webhook
 from notifier.delivery.settings import Callback
 
@@ -12,6 +14,8 @@ FORMATS: Mapping[str, Format] = {
     Webhook.name: Webhook(),
     Slack.name: Slack(),
     CloudEvents.name: CloudEvents(),
+    Template.name: Template(),
+    Apprise.name: Apprise(),
 }
 
 __all__ = ["FORMATS", "Courier", "Format", "Option", "Remedy", "Ruling", "Unusable", "format_of"]

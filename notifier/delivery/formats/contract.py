@@ -40,7 +40,9 @@ class Option:
 class Unusable(ValueError):
     """Settings that a format can't work with. The message and the hint are for the user and show no secret."""
 
-    def __init__(self, key: str, message: str, hint: str, *, line: int | None = None, column: int | None = None) -> None:
+    def __init__(
+        self, key: str, message: str, hint: str, *, line: int | None = None, column: int | None = None
+    ) -> None:
         super().__init__(message)
         self.key = key  # of the callback
         self.message = message
