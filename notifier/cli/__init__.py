@@ -25,7 +25,7 @@ _COMMANDS = {
     "config": ("notifier.cli.config", "config", "Check and show the configuration."),
     "watch": ("notifier.cli.watch", "watch", "Add, list, follow and remove watches."),
     "delivery": ("notifier.cli.delivery", "delivery", "List deliveries, show their attempts, redeliver."),
-    "callback": ("notifier.cli.callback", "callback", "List, test, enable and disable callbacks."),
+    "callback": ("notifier.cli.callback", "callback", "List, test, enable and disable callbacks; make their secrets."),
     "simulate": ("notifier.cli.simulate", "simulate", "Serve a HubSpot that behaves over time, with faults."),
 }
 

@@ -24,7 +24,7 @@ from notifier.store.sqlite import SqliteStore
 
 @click.group()
 def callback() -> None:
-    """List, test, enable and disable callbacks."""
+    """List, test, enable and disable callbacks; make their secrets."""
 
 
 @callback.command("list")

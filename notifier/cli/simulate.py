@@ -157,9 +157,9 @@ def _list_faults(ctx: click.Context, _param: click.Parameter, wanted: bool) -> N
     "--secret",
     "secrets",
     multiple=True,
-    metavar="whsec_…",
+    metavar="whsec_…|whpk_…",
     callback=_read_secrets,
-    help="Signs the callbacks; default: a new one. Repeatable.",
+    help="Verifies the callbacks: a shared secret or a public key; default: a new secret. Repeatable.",
 )
 @click.option(
     "--list-faults",
@@ -307,7 +307,7 @@ def _snippet(url: str, receiver_url: str | None, options: _Options, secret: str 
             "callbacks:",
             "  here:",
             f"    url: {receiver_url}/",
-            f"    secret: {secret or '${WEBHOOK_SECRET}    # what --secret says'}",
+            f"    secret: {secret or '${WEBHOOK_SECRET}    # what --secret says, of a public key the private one'}",
         ]
     lines.append("tasks: [ok-5s, errors-8s, canceled-3s]")
     return "\n".join(["", "A configuration to try it with:", "", *(f"  {line}" for line in lines), ""])

@@ -46,7 +46,7 @@ class Arrival:
 class Receiver:
     """Receives, verifies, remembers, and answers as scripted.
 
-    ``secrets``: ``whsec_…``, any of which may have signed; without any, nothing counts as verified but everything is
+    ``secrets``: ``whsec_…`` or ``whpk_…``, any of which may have signed; without any, nothing counts as verified but everything is
     taken. Unsigned or wrongly signed requests get 401. Paths under ``/slack`` behave like Slack's incoming webhooks;
     ``slack_interval``: seconds that must lie between two messages of one path, else 429.
     """

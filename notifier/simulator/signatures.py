@@ -5,26 +5,74 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 TOLERANCE = 300  # seconds that webhook-timestamp may be off, either way
-_PREFIX = "whsec_"
+_SHARED, _PUBLIC = "whsec_", "whpk_"
 
 
-def signing_key(secret: str) -> bytes:
-    """Read a ``whsec_…`` secret.
+class VerifyingKey(Protocol):
+    """What a receiver knows of the sender."""
 
-    :raises ValueError: when it is not base64 of 24 to 64 bytes.
+    def made(self, version: str, signature: str, content: bytes) -> bool:
+        """Tell whether the key, or its private half, made a signature of ``webhook-signature``."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SharedKey:
+    key: bytes = field(repr=False)
+
+    def made(self, version: str, signature: str, content: bytes) -> bool:
+        expected = base64.b64encode(hmac.digest(self.key, content, hashlib.sha256))
+        return version == "v1" and hmac.compare_digest(expected, signature.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _PublicKey:
+    key: "Ed25519PublicKey"
+
+    def made(self, version: str, signature: str, content: bytes) -> bool:
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  # an extra, see _public_key
+
+        try:
+            self.key.verify(base64.b64decode(signature, validate=True), content)
+        except (InvalidSignature, ValueError):
+            return False
+        return version == "v1a"
+
+
+def signing_key(secret: str) -> VerifyingKey:
+    """Read what verifies: a shared secret, ``whsec_…``, or a public key, ``whpk_…``.
+
+    :raises ValueError: when it is neither base64 of 24 to 64 bytes nor of 32, or without the library for public keys.
     """
+    prefix, _, encoded = secret.rpartition("_")
     try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
         key = b""
-    if not secret.startswith(_PREFIX) or not 24 <= len(key) <= 64:
-        raise ValueError("a webhook secret is whsec_ and the base64 of 24 to 64 random bytes")
-    return key
+    if prefix + "_" == _PUBLIC and len(key) == 32:
+        return _public_key(key)
+    if prefix + "_" == _SHARED and 24 <= len(key) <= 64:
+        return _SharedKey(key)
+    raise ValueError(
+        "a webhook secret is whsec_ and the base64 of 24 to 64 random bytes, or whpk_ and that of a public key"
+    )
 
 
-def signature_problem(headers: Mapping[str, str], body: bytes, keys: Iterable[bytes], now: float) -> str | None:
+def _public_key(key: bytes) -> _PublicKey:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise ValueError("a public key needs the Python package cryptography: pip install cryptography") from None
+    return _PublicKey(Ed25519PublicKey.from_public_bytes(key))
+
+
+def signature_problem(headers: Mapping[str, str], body: bytes, keys: Iterable[VerifyingKey], now: float) -> str | None:
     """Say what is wrong with a request's signature; ``None`` when one of ``keys`` made it. Header names are lower-case."""
     event_id, timestamp, offered = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
     if not (event_id and timestamp and offered):
@@ -33,14 +81,8 @@ def signature_problem(headers: Mapping[str, str], body: bytes, keys: Iterable[by
         return "webhook-timestamp is not in unix seconds"
     if abs(now - int(timestamp)) > TOLERANCE:
         return "webhook-timestamp is more than 5 minutes off"
-    signed = f"{event_id}.{timestamp}.".encode() + body
-    candidates = [
-        signature for version, _, signature in (entry.partition(",") for entry in offered.split()) if version == "v1"
-    ]
+    content = f"{event_id}.{timestamp}.".encode() + body
+    candidates = [(version, signature) for version, _, signature in (entry.partition(",") for entry in offered.split())]
     # Every pair is compared, so that the time taken does not tell which of them was near.
-    matches = [hmac.compare_digest(_sign(key, signed), candidate.encode()) for key in keys for candidate in candidates]
+    matches = [key.made(version, signature, content) for key in keys for version, signature in candidates]
     return None if any(matches) else "webhook-signature does not match"
-
-
-def _sign(key: bytes, signed: bytes) -> bytes:
-    return base64.b64encode(hmac.digest(key, signed, hashlib.sha256))

@@ -46,7 +46,7 @@ HOMES = {
     "rich": ("cli/",),
     "structlog": ("log/",),
     "h11": ("simulator/",),
-    "cryptography": ("delivery/signing.py",),
+    "cryptography": ("delivery/signing.py", "simulator/signatures.py"),
     "random": ("clock.py", "simulator/"),
     "asyncio": ("systemd.py", "simulator/"),
 }

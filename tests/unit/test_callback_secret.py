@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 from click.testing import CliRunner, Result
 from configs import ENVIRON, GOOD, SIGNING, loaded, only_error
 from documents import README, section, table
@@ -14,6 +15,7 @@ from nacl.signing import SigningKey
 from notifier.cli import main, notifier
 from notifier.config import shown
 from notifier.secret import MASK
+from notifier.simulator.receiver import Receiver
 
 SEED = bytes(range(32))
 PRIVATE = "whsk_" + base64.b64encode(SEED).decode()
@@ -73,6 +75,22 @@ def test_the_public_key_of_a_callback(tmp_path: Path) -> None:
     document = json.loads(runner.invoke(notifier, ["callback", "public-key", "erp", "-c", config, "--json"]).stdout)
     assert document == {"callback": "erp", "public_keys": [PUBLIC]}
     assert list(document) == told_keys("callback public-key")
+
+
+async def test_a_receiver_with_the_public_key_verifies(tmp_path: Path) -> None:
+    """A made-up event, sent while rotating from a shared secret to a private key, is accepted by either receiver."""
+    for known in (PUBLIC, SIGNING):
+        receiver = Receiver([known])
+        async with receiver.serve() as url:
+            text = GOOD.replace("https://erp.example.com/hooks/hubspot", f"{url}/hook")
+            loaded(tmp_path, text.replace(SIGNING, f"[{PRIVATE}, {SIGNING}]"))
+            words = ["callback", "test", "erp", "-c", str(tmp_path / "config.yaml")]
+            sent = await to_thread.run_sync(lambda: CliRunner(env=ENVIRON).invoke(notifier, words))  # noqa: B023  # awaited here
+        assert sent.exit_code == 0, sent.output
+        [arrival] = receiver.arrivals
+        assert arrival.verified
+        versions = [entry.partition(",")[0] for entry in arrival.headers["webhook-signature"].split()]
+        assert versions == ["v1a", "v1"]
 
 
 def test_no_public_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

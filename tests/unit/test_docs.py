@@ -1,4 +1,4 @@
-"""README, ARCHITECTURE and CONTRIBUTING name nothing that is not there."""
+"""README, ARCHITECTURE, CONTRIBUTING and the pages in docs/ name nothing that is not there."""
 
 import re
 import shlex
@@ -86,17 +86,18 @@ def test_the_readme_has_every_command_and_option() -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_paths_exist(name: str) -> None:
     """Every file and folder that a document names is there, below the repository or the package."""
-    text = DOCUMENTS[name]
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    text, folder = DOCUMENTS[name], (ROOT / name).parent
+    links = [link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link]
     named = [
         code
         for code in inline_code(text)
         if re.fullmatch(r"\.?[\w-]+(/[\w.-]+)*(/|\.(py|md|yaml|sql|service|toml))", code)
     ]
-    rooted = [code for code in inline_code(text) if re.match(r"(notifier|tests|systemd|\.ci)/\S*$", code)]
+    rooted = [code for code in inline_code(text) if re.match(r"(notifier|tests|systemd|docs|\.ci)/\S*$", code)]
     assert links or named
-    missing = [path for path in {*links, *named, *rooted} - READERS_OWN if not _is_there(path)]
+    missing = [path for path in {*named, *rooted} - READERS_OWN if not _is_there(path)]
     assert missing == []
+    assert [link for link in links if not (folder / link).exists()] == []
 
 
 def _is_there(path: str) -> bool:
@@ -108,7 +109,7 @@ def test_paths_in_shell_blocks_exist() -> None:
     """What a block copies or runs from the repository is there."""
     for text in DOCUMENTS.values():
         for block in blocks(text, "sh"):
-            for path in re.findall(r"(?<![\w./-])((?:tests|systemd|notifier|\.ci)/[\w./-]+)", block):
+            for path in re.findall(r"(?<![\w./-])((?:tests|systemd|notifier|docs|\.ci)/[\w./-]+)", block):
                 assert (ROOT / path).exists(), path
 
 

@@ -1,6 +1,7 @@
 """The receiver, sent to by the reference implementation of Standard Webhooks."""
 
 import base64
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.signing import SigningKey
 from standardwebhooks import Webhook
 
 from notifier.clock import ManualClock
@@ -136,6 +138,8 @@ def test_agrees_with_the_reference(key: bytes, body: str, event_id: str, at: int
         "whsec_!!!",
         "whsec_" + base64.b64encode(b"x" * 23).decode(),
         "whsec_" + base64.b64encode(b"x" * 65).decode(),
+        "whpk_" + base64.b64encode(b"x" * 31).decode(),
+        "whsk_" + base64.b64encode(b"x" * 32).decode(),
     ],
 )
 def test_bad_secrets(secret: str) -> None:
@@ -143,6 +147,30 @@ def test_bad_secrets(secret: str) -> None:
     with pytest.raises(ValueError) as caught:
         Receiver([secret])
     assert len(secret) < 7 or secret not in str(caught.value)
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(), st.integers(0, 2**33))
+def test_public_keys(seed: bytes, body: bytes, at: int) -> None:
+    """What libsodium signs, verifies with the public key and no other, as ``v1a`` and as nothing else, unchanged."""
+    made = base64.b64encode(SigningKey(seed).sign(f"evt_1.{at}.".encode() + body).signature).decode()
+    headers = {"webhook-id": "evt_1", "webhook-timestamp": str(at), "webhook-signature": f"v1,{made} v1a,{made}"}
+    own, other = (
+        signing_key("whpk_" + base64.b64encode(bytes(SigningKey(each).verify_key)).decode())
+        for each in (seed, bytes([seed[0] ^ 1]) + seed[1:])
+    )
+    assert signature_problem(headers, body, [other, own], at) is None
+    wrong = "webhook-signature does not match"
+    assert signature_problem(headers, body, [other, signing_key(SECRET)], at) == wrong
+    assert signature_problem(headers, body + b"x", [own], at) == wrong
+    for signature in (f"v1,{made}", f"v2,{made}", "v1a,", "v1a,AAAA", "v1a,é", f"v1a,{made[:-4]}"):
+        assert signature_problem({**headers, "webhook-signature": signature}, body, [own], at) == wrong
+
+
+def test_a_public_key_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to install is said."""
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
+    with pytest.raises(ValueError, match="pip install cryptography"):
+        Receiver(["whpk_" + base64.b64encode(bytes(32)).decode()])
 
 
 async def test_without_secrets(client: httpx.AsyncClient) -> None:
