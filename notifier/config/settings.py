@@ -1,10 +1,11 @@
 """The configuration as the rest of the program sees it: frozen values, everything filled in."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from notifier.delivery.settings import Callback
 from notifier.hubspot.account import Account
@@ -13,6 +14,9 @@ from notifier.polling.settings import PollingSettings
 
 # A shorter path, such as /hooks, is an ordinary word: masking it would garble every line.
 SHORTEST_SECRET_PATH = 8
+
+# A part of a path that is no word: twelve characters with letters and digits among them, or twenty of any kind.
+LOOKS_SECRET = re.compile(r"(?=.*\d)(?=.*[^\W\d]).{12,}|.{20,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ def _callback_secrets(callback: Callback) -> Iterator[str]:
         yield secret.reveal().removeprefix("whsec_").removeprefix("whsk_")
     for value in callback.headers.values():
         yield value.reveal()
+        if " " in value.reveal():
+            yield value.reveal().partition(" ")[2]  # without its scheme: Bearer, Basic
 
 
 def _secret_path(url: str) -> Iterator[str]:
@@ -57,3 +63,8 @@ def _secret_path(url: str) -> Iterator[str]:
     target = parts._replace(scheme="", netloc="").geturl()
     if len(target) >= SHORTEST_SECRET_PATH:
         yield target
+    # Receivers quote the end of a path, or write its slashes as \/ or %2F: what is secret in it is masked alone, too.
+    for part in re.split(r"[/?&=;]", target):
+        if LOOKS_SECRET.fullmatch(part):
+            yield part
+            yield unquote(part)

@@ -9,6 +9,9 @@ answer                      the account
 401, 403 MISSING_SCOPES     is rejected: one probe after 30 s, 60 s … 5 min, until an answer shows it is accepted
 any other                   is well
 ==========================  =========================================================================================
+
+Several polls are in flight at once, and one trouble meets them all: an answer to a question asked before the pause began
+is *belated*. It is the same trouble and makes no pause longer that grows with trouble after trouble.
 """
 
 from dataclasses import dataclass, field
@@ -40,23 +43,25 @@ class Gate:
     failures: int = 0  # polls in a row that brought no answer about a task
     _probes: int = field(default=0, init=False)
 
-    def note(self, answer: Answer | Failure) -> Pause | None:
+    def note(self, answer: Answer | Failure, *, belated: bool = False) -> Pause | None:
         """Take in an answer; gives the pause that follows from it."""
         if isinstance(answer, Refused):
-            return self._refused(answer)
+            return self._refused(answer, belated=belated)
         if isinstance(answer, Throttled):
-            self.strikes += 1
+            self.strikes += not belated
             return Pause(answer.seconds, f"429 {answer.policy or ''}".strip())
         if isinstance(answer, Busy) and (answer.told or answer.status in ABOUT_THE_ACCOUNT):
-            self.strikes += 1
+            self.strikes += not belated
             return Pause(answer.seconds, f"{answer.status}")
         if isinstance(answer, Busy | Failure):
-            return self._failed(answer)
+            return None if belated else self._failed(answer)
         self.rejected, self.strikes, self.failures, self._probes = False, 0, 0, 0
         return None
 
-    def _refused(self, answer: Refused) -> Pause:
+    def _refused(self, answer: Refused, *, belated: bool) -> Pause | None:
         self.rejected = True
+        if belated:
+            return None
         self._probes += 1
         return Pause(min(FIRST_PROBE * 2.0 ** min(self._probes - 1, 10), LONGEST_PROBE), f"{answer.status}")
 

@@ -4,6 +4,7 @@ The store says what is due and is told what was seen; nothing of a watch is kept
 changes nothing. What several polls of an account share (its token bucket, its pauses) lives in ``Gate`` and ``Bucket``.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,6 +70,7 @@ class Poller:
         self._beat = beat  # called each time round, for the watchdog
         self._bucket = Bucket(account.rate_limit)
         self._gate = Gate()
+        self._paused_at = -math.inf  # when the last pause began, on the monotonic clock
         self._draining = False
 
     def wake(self) -> None:
@@ -112,8 +114,9 @@ class Poller:
 
     async def _poll(self, watch: Watch) -> None:
         try:
+            asked_at = self._clock.monotonic()
             answer = await self._client.ask(watch.key, timeout=self._settings.timeout, strikes=self._gate.strikes)
-            await self._take_in(answer)
+            await self._take_in(answer, belated=asked_at < self._paused_at)
             await self._save(watch, decide(watch, answer, now=self._clock.now(), settings=self._settings))
         finally:
             self.in_flight.discard(watch.watch_id)
@@ -140,10 +143,10 @@ class Poller:
                 await self._save(watch, expire_unasked(watch, now))
 
     # -- the account --------------------------------------------------------------------------------------------------
-    async def _take_in(self, answer: Answer | Failure) -> None:
+    async def _take_in(self, answer: Answer | Failure, *, belated: bool) -> None:
         """Let the answer open or close the account's gate."""
         was_rejected = self._gate.rejected
-        pause = self._gate.note(answer)
+        pause = self._gate.note(answer, belated=belated)
         if isinstance(answer, Refused) and not was_rejected:
             await self._tell_rejected(answer)
         elif was_rejected and not self._gate.rejected:
@@ -152,8 +155,10 @@ class Poller:
             self._pause(pause)
 
     def _pause(self, pause: Pause) -> None:
-        until = self._clock.monotonic() + pause.seconds
+        now = self._clock.monotonic()
+        until = now + pause.seconds
         if until > self._bucket.paused_until:
+            self._paused_at = now
             self._bucket.pause_until(until)
             self._report(AccountPaused(self.account, round(pause.seconds, 3), pause.reason))
 

@@ -21,7 +21,7 @@ SABOTEUR = Path(__file__).parent / "programs" / "saboteur.py"
 def moody(chance: random.Random, requests: int) -> list[Step]:
     """A receiver that takes most of what comes, and sometimes fails, drops the answer or says nothing."""
     words: list[Step] = [200, 500, "close", "reset", "hang"]
-    return chance.choices(words, [80, 8, 6, 3, 3], k=requests)
+    return chance.choices(words, [90, 4, 2, 2, 2], k=requests)
 
 
 def unending(it: World, chance: random.Random, count: int) -> dict[str, str]:

@@ -54,3 +54,23 @@ def test_strikes_grow_with_throttling_and_busy_answers() -> None:
     for answer in (Throttled(1.0), Busy(1.0, 423), Busy(1.0, 500)):
         gate.note(answer)
     assert gate.strikes == 3
+
+
+def test_one_trouble_that_meets_many_polls_is_one() -> None:
+    """Ten requests in flight that fail together pause the account for a second, not for half a minute."""
+    gate = Gate()
+    assert [gate.note(FAILURE) for _ in range(2)] == [None, None]
+    assert gate.note(FAILURE).seconds == 1.0
+    assert [gate.note(FAILURE, belated=True) for _ in range(7)] == [None] * 7
+    assert gate.note(FAILURE).seconds == 2.0
+
+
+def test_belated_refusals_and_throttles_make_nothing_longer() -> None:
+    """The first probe is after 30 s, however many polls were refused at once; a 429 is heeded, but is no new strike."""
+    gate = Gate()
+    assert gate.note(Refused(401)).seconds == 30.0
+    assert gate.note(Refused(401), belated=True) is None
+    assert gate.note(Refused(401)).seconds == 60.0
+    assert gate.note(Throttled(10.0)).seconds == 10.0
+    assert [gate.note(answer, belated=True).seconds for answer in (Throttled(12.0), Busy(3.0, 423))] == [12.0, 3.0]
+    assert gate.strikes == 1
