@@ -16,6 +16,7 @@ from notifier import __version__
 from notifier.clock import Clock, uniform01
 from notifier.config.settings import Settings
 from notifier.delivery.dispatcher import Lane
+from notifier.delivery.egress import CONFIGURED
 from notifier.delivery.outbox import owe
 from notifier.delivery.sender import Sender, courier_to
 from notifier.delivery.settings import Callback, OnUnknown
@@ -128,7 +129,7 @@ class Daemon:
         self._lanes = [self._make_lane(callback, store, stack) for callback in self._settings.callbacks.values()]
 
     def _make_poller(self, account: Account, store: SqliteStore, stack: AsyncExitStack) -> Poller:
-        http = Http(max_connections=self._settings.polling.concurrency)
+        http = Http(max_connections=self._settings.polling.concurrency, judge=CONFIGURED.refusal)
         stack.push_async_callback(http.aclose)
         return Poller(
             account,

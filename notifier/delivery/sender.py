@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from notifier import __version__
 from notifier.clock import Clock
+from notifier.delivery.egress import CONFIGURED
 from notifier.delivery.formats import Courier, Ruling, format_of
 from notifier.delivery.settings import Callback
 from notifier.http import Failure, Http, Request, Response
@@ -16,7 +17,9 @@ MOST_ANSWER_STORED = 4 * 1024  # bytes
 def courier_to(callback: Callback) -> Courier:
     """Give the way to a callback: its format's own, else HTTP with connections that no other callback uses."""
     own = format_of(callback).courier(concurrency=callback.concurrency)
-    return Http(max_connections=callback.concurrency) if own is None else own
+    if own is not None:
+        return own
+    return Http(max_connections=callback.concurrency, judge=CONFIGURED.refusal, transport=callback.transport)
 
 
 class Sender:
@@ -52,6 +55,8 @@ class Sender:
         # Receivers compare the timestamp with their own clock, so it is the machine's, not the one plans are made in.
         signed = self._format.headers(claim, body, int(self._clock.wall()), self._callback.secrets)
         own = {name.lower(): value.reveal() for name, value in self._callback.headers.items()}
+        if self._callback.auth is not None:
+            own["authorization"] = self._callback.auth.header.reveal()
         return Request(
             "POST", self._callback.url.reveal(), {"user-agent": f"notifier/{__version__}"} | own | signed, body.content
         )

@@ -1,5 +1,6 @@
 """What is configured of callbacks and of delivery."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from notifier.model import EventType, RateLimit
 from notifier.secret import Secret
+from notifier.transport import Transport
 
 DEFAULT_EVENTS = ("task.*", "watch.*")
 
@@ -25,6 +27,32 @@ class OnUnknown(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token that is shown to the receiver (RFC 6750)."""
+
+    token: Secret
+
+    @property
+    def header(self) -> Secret:
+        """The value of ``Authorization``."""
+        return Secret(f"Bearer {self.token.reveal()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """User and password that are shown to the receiver (RFC 7617). The username is a secret, too: some put a key there."""
+
+    username: Secret
+    password: Secret
+
+    @property
+    def header(self) -> Secret:
+        """The value of ``Authorization``."""
+        pair = f"{self.username.reveal()}:{self.password.reveal()}"
+        return Secret("Basic " + base64.b64encode(pair.encode()).decode())
+
+
+@dataclass(frozen=True, slots=True)
 class Callback:
     """One configured destination."""
 
@@ -40,6 +68,8 @@ class Callback:
     rate: RateLimit | None = None
     max_attempts: int = 10
     options: Mapping[str, str] = field(default_factory=dict)  # of the format: its own settings
+    transport: Transport = field(default_factory=Transport)
+    auth: Bearer | Basic | None = None
 
     def wants(self, event_type: EventType) -> bool:
         """Tell whether one of the patterns in ``events`` matches."""
