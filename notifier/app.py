@@ -31,6 +31,7 @@ from notifier.polling.schedule import longest_interval
 from notifier.polling.watches import begin_watch
 from notifier.secret import redactor
 from notifier.store.contract import Reconciled
+from notifier.store.retention import Pruner
 from notifier.store.sqlite import SqliteStore, open_sqlite
 from notifier.systemd import Progress, ServiceState, coroutine_stacks
 from notifier.telemetry import Report
@@ -47,7 +48,7 @@ LOOP_LIMIT = 2 * LONGEST_SLEEP + 10.0  # seconds in which every loop must come r
 
 
 class _Loop(Protocol):
-    """A poller or a lane."""
+    """A poller, a lane or the pruner."""
 
     async def run(self) -> None: ...
     def drain(self) -> None: ...
@@ -79,6 +80,7 @@ class Daemon:
         self._progress = Progress()
         self._pollers: list[Poller] = []
         self._lanes: list[Lane] = []
+        self._pruners: list[Pruner] = []  # one, once it is made
         self._finished: dict[_Loop, anyio.Event] = {}
 
     async def run(self, stopping: anyio.Event) -> None:
@@ -127,6 +129,7 @@ class Daemon:
     def _make_loops(self, store: SqliteStore, stack: AsyncExitStack) -> None:
         self._pollers = [self._make_poller(account, store, stack) for account in self._settings.accounts.values()]
         self._lanes = [self._make_lane(callback, store, stack) for callback in self._settings.callbacks.values()]
+        self._pruners = [self._make_pruner(store)]
 
     def _make_poller(self, account: Account, store: SqliteStore, stack: AsyncExitStack) -> Poller:
         http = Http(max_connections=self._settings.polling.concurrency, judge=CONFIGURED.refusal)
@@ -162,6 +165,17 @@ class Daemon:
             random01=self._out.random01,
         )
 
+    def _make_pruner(self, store: SqliteStore) -> Pruner:
+        return Pruner(
+            self._settings.retention,
+            listed=self._settings.listed(),
+            store=store,
+            bell=self._clockwork.bell("retention"),
+            clock=self._clock,
+            report=self._out.report,
+            beat=self._expect("retention"),
+        )
+
     def _owe(self, event: Event, asked: tuple[str, ...] | None) -> Sequence[NewDelivery]:
         return owe(event, self._settings.callbacks, asked)
 
@@ -189,7 +203,7 @@ class Daemon:
         self._out.report(DaemonStopped(interrupted, round(self._clock.monotonic() - began, 3)))
 
     def _loops(self) -> Iterable[_Loop]:
-        return [*self._pollers, *self._lanes]
+        return [*self._pollers, *self._lanes, *self._pruners]
 
     async def _run_loop(self, loop: _Loop) -> None:
         finished = self._finished[loop] = anyio.Event()
@@ -253,6 +267,7 @@ class Daemon:
         self._out.report(DaemonStopping("asked to", *in_flight))
         self._clockwork.pause()
         with anyio.move_on_after(DRAIN_DEADLINE):
+            await self._drain_loops(self._pruners)
             with anyio.move_on_after(POLL_DRAIN):
                 await self._drain_loops(self._pollers)
             await self._drain_loops(self._lanes)

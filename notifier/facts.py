@@ -255,6 +255,20 @@ class StoreStuck(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class StorePruned(Fact):
+    """What is older than the retention was forgotten."""
+
+    name = "store.pruned"
+
+    events: int
+    deliveries: int
+    attempts: int
+    watches: int
+    bytes_freed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClockStepped(Fact):
     """Somebody set the machine's clock; every plan was moved with it."""
 

@@ -26,6 +26,7 @@ _COMMANDS = {
     "watch": ("notifier.cli.watch", "watch", "Add, list, follow and remove watches."),
     "delivery": ("notifier.cli.delivery", "delivery", "List deliveries, show their attempts, redeliver."),
     "callback": ("notifier.cli.callback", "callback", "List, test, enable and disable callbacks; make their secrets."),
+    "store": ("notifier.cli.store", "store", "Delete what is old."),
     "simulate": ("notifier.cli.simulate", "simulate", "Serve a HubSpot that behaves over time, with faults."),
 }
 

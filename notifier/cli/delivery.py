@@ -1,17 +1,20 @@
 """``notifier delivery``: what is owed, what was told, what was not."""
 
 import os
-import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from notifier.cli.output import ago, config_option, json_option, note_rest, print_json, print_table
-from notifier.cli.session import one_watch, say_if_nobody_runs, with_store
+from notifier.cli.redeliver import redeliver
+from notifier.cli.selection import UNDELIVERED, is_selected, selection, selection_options
+from notifier.cli.session import one_watch, with_store
 from notifier.cli.shapes import attempt_shape, delivery_shape, event_shape
 from notifier.config import find, load
-from notifier.errors import UnknownName
 from notifier.model import Attempt, Delivery, DeliveryState
+from notifier.store.contract import Selection
 from notifier.store.sqlite import SqliteStore
 
 
@@ -21,47 +24,44 @@ def delivery() -> None:
 
 
 @delivery.command("list")
-@click.option(
-    "--state", "states", multiple=True, type=click.Choice([str(state) for state in DeliveryState]), help="Only these."
-)
-@click.option("--callback", help="Only those to this callback.")
+@selection_options
+@click.option("--undelivered", is_flag=True, help="Only what is pending, held or dead.")
 @click.option("--task", "task_id", help="Only those about this task.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000))
 @config_option
 @json_option
 def list_(
-    config_path: str | None,
-    as_json: bool,
-    states: tuple[str, ...],
-    callback: str | None,
-    task_id: str | None,
-    limit: int,
+    config_path: str | None, task_id: str | None, limit: int, *, as_json: bool, undelivered: bool, **options: Any
 ) -> None:
     """List deliveries, the latest first."""
-    wanted = [DeliveryState(state) for state in states] or None
-
-    async def look(store: SqliteStore) -> tuple[list[Delivery], int]:
-        if task_id is not None:
-            owed = await store.deliveries_of_watch((await one_watch(store, task_id)).watch_id)
-            chosen = [
-                each for each in owed if callback in {None, each.callback} and each.state in (wanted or DeliveryState)
-            ]
-            return chosen[:limit], len(chosen)
-        found = list(await store.find_deliveries(states=wanted, callback=callback, limit=limit))
-        counts = await store.count_deliveries()
-        return found, sum(
-            count
-            for (name, state), count in counts.items()
-            if callback in {None, name} and state in (wanted or DeliveryState)
+    chosen = selection(**options)
+    if undelivered and chosen.states:
+        raise click.UsageError(
+            "--undelivered stands for --state pending --state held --state dead; give one or the other"
         )
-
-    found, total = with_store(load(find(config_path, os.environ), os.environ, secrets=False).settings.store, look)
+    chosen = replace(chosen, states=UNDELIVERED) if undelivered else chosen
+    path = load(find(config_path, os.environ), os.environ, secrets=False).settings.store
+    found, total = with_store(path, lambda store: _look(store, chosen, task_id, limit))
     if as_json:
         print_json([delivery_shape(each) for each in found])
     else:
         columns = ("DELIVERY", "EVENT", "TASK", "CALLBACK", "STATE", "ATTEMPTS", "CREATED", "NEXT", "REASON")
         print_table(columns, [_row(each) for each in found], empty="no deliveries")
-    note_rest(len(found), total, "use --limit, --state or --callback to see others")
+    note_rest(len(found), total, "use --limit, --state, --callback, --event or --since to see others")
+
+
+async def _look(
+    store: SqliteStore, chosen: Selection, task_id: str | None, limit: int
+) -> tuple[Sequence[Delivery], int]:
+    """Give the latest deliveries that are meant, and how many there are."""
+    if task_id is not None:
+        owed = await store.deliveries_of_watch((await one_watch(store, task_id)).watch_id)
+        meant = [each for each in owed if is_selected(each, chosen)]
+        return meant[:limit], len(meant)
+    found = await store.find_deliveries(
+        states=chosen.states, callback=chosen.callback, event_type=chosen.event_type, since=chosen.since, limit=limit
+    )
+    return found, len(found) if len(found) < limit else await store.count_selected(chosen)
 
 
 def _row(each: Delivery) -> tuple[Any, ...]:
@@ -96,28 +96,4 @@ def _attempt_row(attempt: Attempt) -> tuple[Any, ...]:
     return attempt.number, ago(attempt.started_at), seconds, attempt.reach, attempt.reason, attempt.status_code, answer
 
 
-@delivery.command("redeliver")
-@click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
-@config_option
-@json_option
-def redeliver(delivery_ids: tuple[str, ...], config_path: str | None, as_json: bool) -> None:
-    """Owe deliveries again, with all their retries; the receiver sees the same webhook-id."""
-    settings = load(find(config_path, os.environ), os.environ, secrets=False).settings
-    path = settings.store
-
-    async def owe_again(store: SqliteStore) -> list[Delivery]:
-        chosen = [(await store.find_delivery(each))[0] for each in delivery_ids]
-        for each in chosen:
-            if each.callback not in settings.callbacks:
-                raise UnknownName(
-                    f"{each.delivery_id} is for callback {each.callback!r}, which is not configured (any more)"
-                )
-        return [await store.redeliver(each.delivery_id, time.time()) for each in chosen]
-
-    owed = with_store(path, owe_again)
-    if as_json:
-        print_json([delivery_shape(each) for each in owed])
-    else:
-        for each in owed:
-            click.echo(f"{each.delivery_id}: {each.state} to {each.callback}")
-    say_if_nobody_runs(path)
+delivery.add_command(redeliver)

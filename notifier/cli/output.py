@@ -21,7 +21,12 @@ config_option = click.option(
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(as_json_text(value))
+
+
+def as_json_text(value: Any) -> str:
+    """Write one JSON document."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from notifier.config.callbacks import CallbackReader, warn_of_silence
 from notifier.config.names import check_names
 from notifier.config.problems import Mistake, Report
-from notifier.config.schema import AccountForm, DeliveryForm, FileForm, LogForm, PollingForm
+from notifier.config.schema import AccountForm, DeliveryForm, FileForm, LogForm, PollingForm, RetentionForm
 from notifier.config.secrets import Vault, check_token
 from notifier.config.settings import LogSettings, Settings
 from notifier.config.store_path import default_store, read_store
@@ -18,6 +18,7 @@ from notifier.delivery.formats.contract import Format
 from notifier.delivery.settings import DEFAULT_SCHEDULE, Callback, OnUnknown
 from notifier.hubspot.account import Account
 from notifier.polling.settings import PollingSettings
+from notifier.store.settings import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Assembler:
         callbacks = self._callbacks(form, schedule)
         tasks = self._task_reader(polling).read_all(form.tasks or [])
         log = LogSettings(**_given(form.log or LogForm()))
-        return Settings(accounts, callbacks, tasks, polling, schedule, self._store(form), log)
+        retention = Retention(**_given(form.retention or RetentionForm()))
+        return Settings(accounts, callbacks, tasks, polling, schedule, self._store(form), log, retention)
 
     def _accounts(self, form: FileForm) -> dict[str, Account]:
         names = self.report.keys("accounts")

@@ -16,6 +16,7 @@ from notifier.config.fields import (
     Deadline,
     Delay,
     Grace,
+    Keeping,
     Label,
     LogFormat,
     LogLevel,
@@ -105,6 +106,9 @@ class CallbackForm(_Form):
     headers: Block[dict[str, Annotated[HeaderForm | None, BeforeValidator(_short_header)]]] | None = Field(
         default=None, description="Headers to send besides our own."
     )
+    template: Written | None = Field(default=None, description="The body, as a Jinja template.")
+    template_file: Written | None = Field(default=None, description="A file that holds the template.")
+    content_type: Written | None = Field(default=None, description="What the template makes.")
     events: Listing[Text] | None = Field(default=None, description="Patterns of the event types to send.")
     timeout: RequestTime | None = Field(default=None, description="For one attempt, from connect to the last byte.")
     on_unknown: OnUnknownWord | None = Field(
@@ -159,6 +163,15 @@ class DeliveryForm(_Form):
     timeout: RequestTime | None = Field(default=None, description="For one attempt, from connect to the last byte.")
 
 
+class RetentionForm(_Form):
+    """How long things are remembered. What is pending or held is kept, and so are the watches of listed tasks."""
+
+    delivered: Keeping | None = Field(
+        default=None, description="Events whose deliveries all arrived, and watches that are over."
+    )
+    dead: Keeping | None = Field(default=None, description="Events of which a delivery is dead.")
+
+
 class LogForm(_Form):
     """What is logged."""
 
@@ -183,6 +196,7 @@ class FileForm(_Form):
     polling: Block[PollingForm] | None = Field(default=None, description="How HubSpot is asked.")
     delivery: Block[DeliveryForm] | None = Field(default=None, description="How callbacks are told.")
     store: Text | None = Field(default=None, description="The file that holds the state.")
+    retention: Block[RetentionForm] | None = Field(default=None, description="How long things are remembered.")
     log: Block[LogForm] | None = Field(default=None, description="What is logged.")
 
 
@@ -195,6 +209,7 @@ _FORMS: dict[Path, type[_Form]] = {
     ("tasks", "*"): TaskForm,
     ("polling",): PollingForm,
     ("delivery",): DeliveryForm,
+    ("retention",): RetentionForm,
     ("log",): LogForm,
 }
 _SECRET_KEYS = frozenset({"token", "url", "secret", "value", "headers"})

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -11,6 +11,7 @@ from notifier.delivery.settings import Callback
 from notifier.hubspot.account import Account
 from notifier.model import WatchRequest
 from notifier.polling.settings import PollingSettings
+from notifier.store.settings import Retention
 
 # A shorter path, such as /hooks, is an ordinary word: masking it would garble every line.
 SHORTEST_SECRET_PATH = 8
@@ -38,6 +39,11 @@ class Settings:
     schedule: tuple[float, ...]  # seconds before attempt 1, 2, 3, …
     store: Path
     log: LogSettings
+    retention: Retention = field(default_factory=Retention)
+
+    def listed(self) -> frozenset[str]:
+        """Give the ids of the watches of the file's tasks."""
+        return frozenset(task.key.watch_id for task in self.tasks)
 
     def secret_values(self) -> frozenset[str]:
         """Give every text that must never be shown, for ``notifier.secret.redactor``."""

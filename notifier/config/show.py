@@ -23,6 +23,7 @@ def shown(settings: Settings) -> dict[str, Any]:
         "polling": _polling(settings.polling),
         "delivery": {"schedule": [span_text(delay) for delay in settings.schedule]},
         "store": str(settings.store),
+        "retention": {"delivered": span_text(settings.retention.delivered), "dead": span_text(settings.retention.dead)},
         "log": {"level": settings.log.level, "format": settings.log.format},
     }
 
@@ -40,6 +41,8 @@ def shown_url(url: str) -> str:
     'https://hooks.slack.com/****'
     """
     parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:  # what stands where the host would may be a token
+        return f"{parts.scheme}://{MASK}"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}"
 
 
@@ -55,6 +58,7 @@ def _account(account: Account) -> dict[str, Any]:
 def _callback(callback: Callback) -> dict[str, Any]:
     return {
         "format": callback.format,
+        **callback.options,
         "url": shown_url(callback.url.reveal()),
         "secret": [str(secret) for secret in callback.secrets],
         "headers": {name: str(value) for name, value in callback.headers.items()},

@@ -21,7 +21,17 @@ from notifier.model import (
     WatchState,
 )
 from notifier.operator_events import callback_disabled, delivery_dead
-from notifier.store.contract import AccountStanding, Disabling, Live, PollResult, Settlement, Store, Telling
+from notifier.store.contract import (
+    AccountStanding,
+    Ages,
+    Disabling,
+    Live,
+    PollResult,
+    Selection,
+    Settlement,
+    Store,
+    Telling,
+)
 from notifier.store.sqlite import SqliteStore, open_sqlite
 
 BACKENDS: dict[str, Callable[[Path], AbstractAsyncContextManager[SqliteStore]]] = {
@@ -344,9 +354,204 @@ class TestDeliveries:
         assert await store.oldest_undelivered() == {"erp": NOW}
         assert await store.count_live() == Live(active=0, pending=1, held=0, dead=0)
 
+    async def test_walking_through_a_selection(self, store: SqliteStore) -> None:
+        """Every delivery meant comes once, the oldest first, whatever is owed or told meanwhile."""
+        for number in range(5):
+            watch, _ = await store.add_watch(a_watch(f"T{number}"))
+            await store.save_poll(PollResult(ended(watch), a_telling(watch, "erp", "ops")), NOW + number)
+        chosen = Selection((DeliveryState.PENDING,), "erp", "task.*", NOW + 1)
+        seen, rest = [], 0
+        while rest is not None:
+            page = await store.select_deliveries(chosen, after=rest, limit=2)
+            seen += [each.task_id for each in page.deliveries]
+            rest = page.rest
+        assert seen == ["T1", "T2", "T3", "T4"]
+        assert await store.count_selected(chosen) == 4
+
+    @pytest.mark.parametrize(
+        ("chosen", "count"),
+        [
+            (Selection(), 4),
+            (Selection(callback="ops"), 2),
+            (Selection(states=(DeliveryState.DEAD,)), 0),
+            (Selection(states=(DeliveryState.DEAD, DeliveryState.PENDING)), 4),
+            (Selection(event_type="task.succeeded"), 4),
+            (Selection(event_type="*.failed"), 0),
+            (Selection(since=NOW + 1), 2),
+        ],
+    )
+    async def test_selecting(self, store: SqliteStore, chosen: Selection, count: int) -> None:
+        """Each part of a selection narrows it; lists, counts and walks mean the same."""
+        for number in range(2):
+            watch, _ = await store.add_watch(a_watch(f"T{number}"))
+            await store.save_poll(PollResult(ended(watch), a_telling(watch, "erp", "ops")), NOW + number)
+        listed = await store.find_deliveries(
+            states=chosen.states, callback=chosen.callback, event_type=chosen.event_type, since=chosen.since
+        )
+        walked = (await store.select_deliveries(chosen, limit=9)).deliveries
+        assert (len(listed), len(walked), await store.count_selected(chosen)) == (count, count, count)
+        assert [each.delivery_id for each in listed] == [each.delivery_id for each in reversed(walked)]
+
+    async def test_redelivering_together(self, store: SqliteStore) -> None:
+        """What is in flight, in another state by now, or for a disabled callback stays as it is."""
+        for task in ("dead", "flying", "other"):
+            await owe_one(store, "erp", "off", task_id=task)
+        await store.disable_callback("off", "by hand", NOW)
+        claims = {claim.about["task_id"]: claim for claim in await store.claim("erp", now=NOW, lease=30, limit=9)}
+        for task, state in (("dead", DeliveryState.DEAD), ("other", DeliveryState.DELIVERED)):
+            settled = verdict(claims[task].delivery, 1, state=state, failures=9, delivered_at=NOW, reason="exhausted")
+            assert await store.settle(settled, NOW)
+        everything = [each.delivery_id for each in await store.find_deliveries()]
+        dead = claims["dead"].delivery.delivery_id
+        assert list(await store.redeliver_all(everything, NOW + 9, states=[DeliveryState.DEAD])) == [dead]
+        [again] = await store.claim("erp", now=NOW + 9, lease=30, limit=9)
+        assert (again.delivery.delivery_id, again.number, again.delivery.failures) == (dead, 2, 0)
+        other = claims["other"].delivery.delivery_id
+        assert list(await store.redeliver_all(everything, NOW + 9)) == [other]
+        assert (await store.find_delivery(other))[0].delivered_at is None
+
+
+class TestForgetting:
+    """What is pruned, and what never is."""
+
+    OLD = Ages(delivered=NOW + 30, dead=NOW + 90)
+
+    async def settled(self, store: Store, task_id: str, **states: DeliveryState) -> None:
+        """Have a task end, and settle what it owes now: ``erp=DeliveryState.DEAD``; pending leaves it."""
+        await owe_one(store, *states, task_id=task_id)
+        for callback, state in states.items():
+            claims = (
+                await store.claim(callback, now=NOW, lease=30, limit=1) if state is not DeliveryState.PENDING else []
+            )
+            for claim in claims:
+                assert await store.settle(verdict(claim.delivery, 1, state=state), NOW)
+
+    async def prune(self, store: Store, ages: Ages, *, dry_run: bool = False) -> tuple[int, int, int, int]:
+        found = await store.prune_events(ages, after=None, limit=100, dry_run=dry_run)
+        over = await store.prune_watches(ages, after=None, limit=100, dry_run=dry_run)
+        return found.events, found.deliveries, found.attempts, over.watches
+
+    async def test_what_is_settled_and_old_goes_whole(self, store: SqliteStore) -> None:
+        """Event, deliveries, attempts, and the watch that is over; counted alike when only counted."""
+        await self.settled(store, "a", erp=DeliveryState.DELIVERED, ops=DeliveryState.DELIVERED)
+        assert await self.prune(store, self.OLD, dry_run=True) == (1, 2, 2, 1)
+        assert len(await store.find_deliveries()) == 2
+        assert await self.prune(store, self.OLD) == (1, 2, 2, 1)
+        assert await store.find_deliveries() == []
+        assert await store.find_watches() == []
+        assert await self.prune(store, self.OLD) == (0, 0, 0, 0)
+
+    @pytest.mark.parametrize(
+        ("states", "ages", "goes"),
+        [
+            ({"erp": DeliveryState.DELIVERED}, Ages(NOW, NOW), False),
+            ({"erp": DeliveryState.DELIVERED}, Ages(NOW + 6, NOW - 99), True),
+            ({"erp": DeliveryState.DEAD}, Ages(NOW + 99, NOW), False),
+            ({"erp": DeliveryState.DEAD}, Ages(NOW + 99, NOW + 1), True),
+            ({"erp": DeliveryState.DELIVERED, "ops": DeliveryState.DEAD}, Ages(NOW + 99, NOW), False),
+            ({"erp": DeliveryState.DELIVERED, "ops": DeliveryState.DEAD}, Ages(NOW + 99, NOW + 1), True),
+            ({"erp": DeliveryState.DELIVERED, "ops": DeliveryState.PENDING}, Ages(NOW + 1e9, NOW + 1e9), False),
+            ({"erp": DeliveryState.DELIVERED, "ops": DeliveryState.HELD}, Ages(NOW + 1e9, NOW + 1e9), False),
+        ],
+    )
+    async def test_how_old(self, store: SqliteStore, states: dict[str, DeliveryState], ages: Ages, goes: bool) -> None:
+        """Delivered and dead have ages of their own; what is pending or held keeps its event for ever, and that the watch."""
+        await self.settled(store, "a", **states)
+        assert await self.prune(store, ages) == ((1, len(states), len(states), 1) if goes else (0, 0, 0, 0))
+        assert len(await store.find_deliveries()) == (0 if goes else len(states))
+
+    async def test_a_death_counts_from_when_it_happened(self, store: SqliteStore) -> None:
+        """Redelivered and dead again, it is kept as long as if it were new; so are those a 410 buried."""
+        await self.settled(store, "a", erp=DeliveryState.DEAD)
+        [dead] = await store.find_deliveries()
+        await store.redeliver(dead.delivery_id, NOW + 1000)
+        assert await self.prune(store, Ages(NOW + 999, NOW + 999)) == (0, 0, 0, 0)
+        [claim] = await store.claim("erp", now=NOW + 1000, lease=30, limit=1)
+        await owe_one(store, task_id="b")
+        await store.settle(gone(claim), NOW + 1000)
+        assert len(await store.find_deliveries(states=[DeliveryState.DEAD])) == 2
+        assert (await self.prune(store, Ages(NOW + 999, NOW + 1000)))[0] == 0
+        assert (await self.prune(store, Ages(NOW + 999, NOW + 1001)))[0] == 2
+
+    async def test_an_event_nobody_asked_for_goes_too(self, store: SqliteStore) -> None:
+        """An event that owed nothing to anybody."""
+        await store.record(Telling(callback_disabled("erp", "gone", NOW)), NOW)
+        assert await self.prune(store, Ages(NOW, NOW)) == (0, 0, 0, 0)
+        assert await self.prune(store, self.OLD) == (1, 0, 0, 0)
+
+    async def test_a_listed_task_is_never_told_again(self, store: SqliteStore) -> None:
+        """Its events go, its row stays, so that the file may list it for ever."""
+        listed, begun = a_watch("a").watch_id, a_watch("b").watch_id
+        await self.settled(store, "a", erp=DeliveryState.DELIVERED)
+        ages = replace(self.OLD, listed=[listed, begun])
+        assert await self.prune(store, ages) == (1, 1, 1, 0)
+        again = await store.reconcile([a_watch("a")], NOW + 1e6)
+        assert (again.added, again.kept) == (0, 1)
+        assert await store.due_watches("main", NOW + 1e9, 9) == []
+
+    @pytest.mark.parametrize("state", [state for state in WatchState if state is not WatchState.ACTIVE])
+    async def test_watches_that_are_over_go(self, store: SqliteStore, state: WatchState) -> None:
+        """However they ended, by file or by command; active ones never."""
+        for origin in ("config", "command"):
+            watch, _ = await store.add_watch(a_watch(origin, origin=origin))
+            await store.add_watch(a_watch(f"active-{origin}", origin=origin))
+            await store.save_poll(PollResult(replace(watch, state=state, ended_at=NOW + 5)), NOW + 5)
+        assert (await self.prune(store, Ages(NOW + 5, NOW + 5)))[3] == 0
+        assert (await self.prune(store, Ages(NOW + 6, NOW + 6)))[3] == 2
+        assert {watch.state for watch in await store.find_watches()} == {WatchState.ACTIVE}
+
+    async def test_step_by_step(self, store: SqliteStore) -> None:
+        """Each step looks at so many and says where the next begins; what may not go is passed by."""
+        for number in range(7):
+            await self.settled(store, f"T{number}", erp=DeliveryState.HELD if number % 2 else DeliveryState.DELIVERED)
+        for forget, kept in ((store.prune_events, 3), (store.prune_watches, 3)):
+            gone_by, after, steps = 0, None, 0
+            while steps == 0 or after is not None:
+                step = await forget(self.OLD, after=after, limit=2, dry_run=False)
+                gone_by, after, steps = gone_by + step.events + step.watches, step.rest, steps + 1
+            assert (gone_by, steps) == (7 - kept, 4)
+        assert len(await store.find_deliveries()) == 3
+
+    async def test_young_events_end_the_walk(self, store: SqliteStore) -> None:
+        """Nobody reads a year of events to find those of its first day."""
+        for number in range(6):
+            watch, _ = await store.add_watch(a_watch(f"T{number}"))
+            await store.save_poll(PollResult(ended(watch), a_telling(watch)), NOW + 10 * number)
+        first = await store.prune_events(Ages(NOW + 15, NOW), after=None, limit=2, dry_run=True)
+        assert first.rest is not None
+        assert (await store.prune_events(Ages(NOW + 15, NOW), after=first.rest, limit=2, dry_run=True)).rest is None
+
+    async def test_space_is_given_back(self, store: SqliteStore) -> None:
+        """A store that was emptied is small again, a few pages at a time."""
+        empty = await store.size()
+        for number in range(50):
+            watch, _ = await store.add_watch(a_watch(f"T{number}", label="x" * 20_000))
+            await store.save_poll(PollResult(replace(watch, state=WatchState.REMOVED, ended_at=NOW)), NOW)
+        full = await store.size()
+        assert full > empty + 50 * 20_000
+        assert (await self.prune(store, self.OLD))[3] == 50
+        steps = 1
+        while await store.give_back_space(20):
+            steps += 1
+        assert steps >= 10
+        assert await store.size() < empty + 100_000
+
 
 class TestStandings:
     """What is remembered between polls and attempts."""
+
+    async def test_breakers(self, opened: Callable[[], AbstractAsyncContextManager[SqliteStore]]) -> None:
+        """Until when it is open is remembered, moves with the clock, and is forgotten by the next daemon."""
+        async with opened() as store:
+            await store.note_breaker("erp", NOW + 30)
+            await store.shift_plans(100)
+            assert (await store.callback_standing("erp")).open_until == NOW + 130
+            await store.note_breaker("erp", None)
+            assert (await store.callback_standing("erp")).open_until is None
+            await store.note_breaker("erp", NOW + 600)
+        async with opened() as store:
+            await store.adopt_deliveries(["erp"], [], NOW)
+            assert (await store.callback_standing("erp")).open_until is None
 
     async def test_accounts(self, store: SqliteStore) -> None:
         """A rejection is remembered with its reason, and forgotten when it is over."""
