@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from notifier.config.formats import OptionReader, url_check
 from notifier.config.names import check_known
 from notifier.config.nodes import Path, Scalar, quoted
 from notifier.config.problems import Report
 from notifier.config.schema import CallbackForm, HeaderForm
 from notifier.config.secrets import Vault, check_header_value, check_signing_secret
 from notifier.config.suggest import choices
-from notifier.config.urls import check_url, is_in_the_clear
+from notifier.config.urls import is_in_the_clear
 from notifier.delivery.formats.contract import Format
 from notifier.delivery.settings import DEFAULT_EVENTS, Callback, OnUnknown
 from notifier.delivery.signing import MAKE_SECRET
@@ -55,13 +56,18 @@ class CallbackReader:
         format_ = form.format or DEFAULT_FORMAT
         check_known((*path, "format"), "format", format_, self.formats, self.report)
         traits = self.formats.get(format_)
-        url = self._url(path, form)
+        url = self._url(path, form, traits)
         secrets = self._secrets(path, form, traits)
         headers = self._headers(path, form.headers or {})
         events = self._events(path, form)
-        if url is None or traits is None:
+        if traits is None:
             return None
-        return Callback(name, url, format_, secrets, headers, events, **self._numbers(form, traits))
+        options = OptionReader(self.report, self.vault.folder, self.formats, tries=self.vault.reads)
+        set_as = options.read(path, form, traits, events)
+        if url is None:
+            return None
+        numbers = self._numbers(form, traits)
+        return Callback(name, url, format_, secrets, headers, events, options=set_as, **numbers)
 
     def _numbers(self, form: CallbackForm, traits: Format) -> dict[str, Any]:
         own = {key: getattr(form, key) for key in ("timeout", "concurrency", "rate", "max_attempts")}
@@ -70,12 +76,12 @@ class CallbackReader:
         of_format = {"rate": traits.default_rate, "concurrency": traits.default_concurrency}
         return {**self.defaults, **of_format, **given}
 
-    def _url(self, path: Path, form: CallbackForm) -> Secret | None:
+    def _url(self, path: Path, form: CallbackForm, traits: Format | None) -> Secret | None:
         key = self.vault.spelling(path, ("url", "url_file", "url_credential"), required="the callback's URL")
         scalar: Scalar | None = getattr(form, key) if key else None
         if key is None or scalar is None:
             return None
-        url = self.vault.one((*path, key), key, scalar, check_url)
+        url = self.vault.one((*path, key), key, scalar, url_check(traits))
         if url and is_in_the_clear(url.reveal()):
             message = "http:// to another machine: everyone on the way can read what is sent"
             self.report.warn((*path, key), message, "use https://")
@@ -88,7 +94,7 @@ class CallbackReader:
             hint = f"leave it out, or use format: {DEFAULT_FORMAT}"
             self.report.error((*path, given[0]), f"the format {traits.name} signs nothing", hint, on_key=True)
             return ()
-        if not given and traits and traits.takes_secret:
+        if not given and traits and traits.expects_secret:
             message = "unsigned: without a secret the receiver can't tell who calls"
             self.report.warn(path, message, f"add `secret: whsec_…`; {MAKE_SECRET}", on_key=True)
         key = self.vault.spelling(path, names, required=None)

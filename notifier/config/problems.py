@@ -141,6 +141,10 @@ class Report:
         """Tell whether a lone value, right or wrong, stands at ``path`` where a mapping could."""
         return self.root is not None and not isinstance(node_at(self.root, path), Block)
 
+    def span_of(self, path: Path) -> Span | None:
+        """Give where the value of ``path`` stands."""
+        return locate(self.root, path).span if self.root else None
+
     def line_of(self, path: Path) -> int | None:
         """Give the line, from 1, where the value of ``path`` begins."""
         return locate(self.root, path).span.line + 1 if self.root else None

@@ -169,8 +169,8 @@ class Vault:
 
 
 def _is_ordinary_url(path: Path, text: str) -> bool:
-    """Tell whether a literal URL need not be a secret; a Slack webhook's always is."""
-    return path[-1] == "url" and "hooks.slack.com" not in text
+    """Tell whether a literal URL need not be a secret; a Slack webhook's and one of Apprise's always are."""
+    return path[-1] == "url" and text.startswith(("http://", "https://")) and "hooks.slack.com" not in text
 
 
 def _is_secret(path: Path) -> bool:

@@ -48,6 +48,8 @@ HOMES = {
     "h11": ("http/", "simulator/"),
     "ssl": ("http/",),
     "cryptography": ("delivery/signing.py", "simulator/signatures.py"),
+    "jinja2": ("delivery/formats/sandbox.py",),
+    "apprise": ("delivery/formats/apprise.py",),
     "random": ("clock.py", "simulator/"),
     "asyncio": ("systemd.py", "simulator/"),
 }
@@ -69,7 +71,9 @@ PURE = (
     "delivery/formats/cloudevents.py",
     "delivery/formats/contract.py",
     "delivery/formats/payload.py",
+    "delivery/formats/sandbox.py",
     "delivery/formats/slack.py",
+    "delivery/formats/template.py",
     "delivery/formats/webhook.py",
     "delivery/formats/words.py",
     "hubspot/answers.py",
@@ -106,7 +110,7 @@ NEEDED_NAMES = {
     ("simulator/wire.py", "data"): "its argument",
 }
 
-SLOW_TO_IMPORT = {"pydantic", "httpx", "apscheduler", "rich", "yaml", "anyio", "structlog", "sqlite3", "asyncio"}
+SLOW_TO_IMPORT = {"apprise", "jinja2", "pydantic", "httpx", "apscheduler", "rich", "yaml", "anyio", "structlog", "sqlite3", "asyncio"}
 
 
 @cache

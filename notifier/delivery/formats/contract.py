@@ -34,6 +34,7 @@ class Option:
     """A setting of a format's own, a text: ``key`` of a callback."""
 
     required: bool = False
+    default: str | None = None
     has_file: bool = False  # may be spelt ``key_file`` instead: the file that holds it
 
 

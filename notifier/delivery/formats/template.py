@@ -42,7 +42,7 @@ class Template(Webhook):
     name: ClassVar[str] = "template"
     options: ClassVar[Mapping[str, Option]] = {
         "template": Option(required=True, has_file=True),
-        "content_type": Option(),
+        "content_type": Option(default=CONTENT_TYPE),
     }
     expects_secret: ClassVar[bool] = False  # most receivers that want a body of their own check no signature
 
