@@ -3,21 +3,24 @@
 ==========================  =========================================================================================
 answer                      the account
 ==========================  =========================================================================================
-429, 423, 477; Retry-After  waits as long as HubSpot says: they are about the account, whichever task was asked for
+429, 423, 477               waits as long as HubSpot says: they are about the account, whichever task was asked for
+5xx, 408 with Retry-After   waits as long as HubSpot says, 30 s at most: it may be about one task only
 5xx, 408, no answer         goes on; from the third in a row without a good answer between it waits 1, 2, 4 … 30 s, so
                             that one task that always fails never delays the others
 401, 403 MISSING_SCOPES     is rejected: one probe after 30 s, 60 s … 5 min, until an answer shows it is accepted
-any other                   is well
+a status, 400, 403, 404     is well: HubSpot took the credentials
+any other                   is as it was: a proxy's page says nothing of it
 ==========================  =========================================================================================
 
 Several polls are in flight at once, and one trouble meets them all: an answer to a question asked before the pause began
 is *belated*. It is the same trouble and makes no pause longer that grows with trouble after trouble.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from notifier.http import Failure
-from notifier.hubspot.answers import Answer, Busy, Refused, Throttled
+from notifier.hubspot.answers import Answer, Busy, Forbidden, Refused, Running, Seen, Throttled, UnknownTask
 
 ABOUT_THE_ACCOUNT = frozenset({423, 477})
 FAILURES_BEFORE_PAUSE = 3  # in a row
@@ -52,10 +55,12 @@ class Gate:
             return Pause(answer.seconds, f"429 {answer.policy or ''}".strip())
         if isinstance(answer, Busy) and (answer.told or answer.status in ABOUT_THE_ACCOUNT):
             self.strikes += not belated
-            return Pause(answer.seconds, f"{answer.status}")
+            longest = math.inf if answer.status in ABOUT_THE_ACCOUNT else LONGEST_FAILURE_PAUSE
+            return Pause(min(answer.seconds, longest), f"{answer.status}")
         if isinstance(answer, Busy | Failure):
             return None if belated else self._failed(answer)
-        self.rejected, self.strikes, self.failures, self._probes = False, 0, 0, 0
+        if isinstance(answer, Seen | Running | UnknownTask | Forbidden):
+            self.rejected, self.strikes, self.failures, self._probes = False, 0, 0, 0
         return None
 
     def _refused(self, answer: Refused, *, belated: bool) -> Pause | None:

@@ -164,7 +164,11 @@ class Store(Protocol):
         """Give active watches whose deadline passed before ``before``."""
 
     async def save_poll(self, result: PollResult, now: float) -> bool:
-        """Record what a poll saw, with the event and the deliveries it owes; False when the watch is not active."""
+        """Record what a poll saw, with the event and the deliveries it owes.
+
+        False, and nothing recorded, when the watch is not active, or no longer the one that was polled: begun again, or
+        moved by ``shift_plans`` meanwhile.
+        """
 
     async def find_watches(
         self,

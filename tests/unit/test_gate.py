@@ -3,11 +3,23 @@
 import pytest
 
 from notifier.http import Failure, Reach
-from notifier.hubspot.answers import Answer, Busy, Forbidden, Odd, Refused, Running, Throttled, UnknownTask, Unreadable
+from notifier.hubspot.answers import (
+    Answer,
+    Busy,
+    Forbidden,
+    Odd,
+    Refused,
+    Running,
+    Seen,
+    Throttled,
+    UnknownTask,
+    Unreadable,
+)
+from notifier.model import Observation
 from notifier.polling.gate import Gate
 
 FAILURE = Failure(Reach.NOT_SENT, "connection_refused")
-WELL = [Running(), Unreadable("html"), UnknownTask(404), Forbidden(), Odd(302)]
+WELL = [Seen(Observation("PENDING", recognised=True)), Running(), UnknownTask(404), Forbidden()]
 
 
 def pauses(*answers: Answer | Failure) -> list[float | None]:
@@ -74,3 +86,17 @@ def test_belated_refusals_and_throttles_make_nothing_longer() -> None:
     assert gate.note(Throttled(10.0)).seconds == 10.0
     assert [gate.note(answer, belated=True).seconds for answer in (Throttled(12.0), Busy(3.0, 423))] == [12.0, 3.0]
     assert gate.strikes == 1
+
+
+@pytest.mark.parametrize("answer", [Unreadable("html"), Odd(302)])
+def test_a_proxys_page_says_nothing_of_the_account(answer: Answer) -> None:
+    """A rejected account stays so until HubSpot itself shows that it takes the credentials."""
+    gate = Gate(rejected=True, strikes=3, failures=2)
+    assert gate.note(answer) is None
+    assert (gate.rejected, gate.strikes, gate.failures) == (True, 3, 2)
+
+
+def test_a_told_wait_of_one_task_is_not_the_accounts_for_an_hour() -> None:
+    """503 with Retry-After pauses the account for half a minute at most; 477 for as long as it says."""
+    assert pauses(Busy(3600.0, 503, told=True)) == [30.0]
+    assert pauses(Busy(3600.0, 477, told=True)) == [3600.0]

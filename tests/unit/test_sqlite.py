@@ -293,3 +293,13 @@ class _locked:  # noqa: N801  # reads as what it does
 
     async def __aexit__(self, *_: object) -> None:
         self._lock.__exit__(None, None, None)
+
+
+async def test_a_link_to_the_store_has_the_same_lock(path: Path) -> None:
+    """Two names of one file are one store."""
+    async with open_sqlite(path, daemon=True):
+        link = path.with_name("link.db")
+        link.symlink_to(path)
+        assert is_locked(link) == os.getpid()
+        with pytest.raises(StoreLocked):
+            await open_once(link)

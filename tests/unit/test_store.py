@@ -585,3 +585,24 @@ class TestSessions:
                 group.start_soon((one if number % 2 else two).add_watch, a_watch(f"T{number}"))
         async with opened() as store:
             assert sum((await store.count_watches()).values()) == 200
+
+
+class TestStalePolls:
+    """A poll decides about the watch it was made for, and no other."""
+
+    async def test_a_poll_of_the_watch_before_is_dropped(self, store: SqliteStore) -> None:
+        """Removed and added again while it was asked: the old answer does not end the new watch."""
+        old, _ = await store.add_watch(a_watch())
+        await store.remove_watch(old.watch_id, NOW)
+        await store.add_watch(a_watch(began_at=NOW + 5))
+        expired = replace(old, state=WatchState.EXPIRED, ended_at=NOW)
+        assert not await store.save_poll(PollResult(expired), NOW)
+        assert [watch.state for watch in await store.watches_of_task("T1")] == [WatchState.ACTIVE]
+
+    async def test_a_poll_over_a_clock_that_was_set_is_dropped(self, store: SqliteStore) -> None:
+        """Decided with the times of before: the watch is polled again, with those of now."""
+        old, _ = await store.add_watch(a_watch())
+        await store.shift_plans(90_000.0)
+        expired = replace(old, state=WatchState.EXPIRED, ended_at=NOW)
+        assert not await store.save_poll(PollResult(expired, a_telling(old)), NOW)
+        assert await store.find_deliveries() == []

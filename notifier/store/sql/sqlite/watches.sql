@@ -11,11 +11,11 @@ UPDATE watches SET label = :label, callbacks = :callbacks, origin = :origin, sta
     correlation_id = :correlation_id, ended_at = :ended_at, outcome = :outcome
 WHERE watch_id = :watch_id;
 
--- save_progress: what a poll made of a watch that is still active; what was asked of it (label, callbacks, deadline) stays
+-- save_progress: what a poll made of a watch that is still the one that was polled; what was asked of it stays
 UPDATE watches SET state = :state, next_poll_at = :next_poll_at, anchor_at = :anchor_at,
     polls = :polls, polled_at = :polled_at, status = :status, unknown_count = :unknown_count, unknown_since = :unknown_since,
     problem = :problem, correlation_id = :correlation_id, ended_at = :ended_at, outcome = :outcome
-WHERE watch_id = :watch_id AND state = 'active';
+WHERE watch_id = :watch_id AND state = 'active' AND began_at = :began_at;
 
 -- change_request: the file says something else of a watch it already had
 UPDATE watches SET label = :label, callbacks = :callbacks, origin = :origin, deadline_at = :deadline_at,
