@@ -37,9 +37,15 @@ def open_file(path: Path, *, create: bool, daemon: bool) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a second connection for reading, so that reads never wait for a commit."""
-    connection = _connect(path)
-    connection.execute("PRAGMA query_only = ON")
+    """Open a second connection for reading, so that reads never wait for a commit.
+
+    :raises StoreUnusable: it can't be opened.
+    """
+    try:
+        connection = _connect(path)
+        connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
     return connection
 
 

@@ -14,7 +14,7 @@ from samples import NOW, a_telling, a_watch, ended
 
 from notifier.errors import StoreError, StoreLocked, StoreTooNew, StoreUnusable
 from notifier.store.committer import Committer
-from notifier.store.connection import APPLICATION_ID, open_file
+from notifier.store.connection import APPLICATION_ID, open_file, open_reader
 from notifier.store.contract import PollResult
 from notifier.store.lockfile import is_locked
 from notifier.store.queries import load_migrations, load_queries, statements
@@ -303,3 +303,9 @@ async def test_a_link_to_the_store_has_the_same_lock(path: Path) -> None:
         assert is_locked(link) == os.getpid()
         with pytest.raises(StoreLocked):
             await open_once(link)
+
+
+def test_a_second_connection_that_can_not_be_had_is_an_error_of_ours(tmp_path: Path) -> None:
+    """As when no file may be opened any more: one line, no crash."""
+    with pytest.raises(StoreUnusable, match="can't be opened by this user"):
+        open_reader(tmp_path / "missing" / "notifier.db")
