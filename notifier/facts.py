@@ -58,6 +58,19 @@ class StatusUnknown(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class BodyDegraded(Fact):
+    """A callback's own format could not write this event, so it is told in the default format."""
+
+    name = "body.degraded"
+    level = "warning"
+
+    callback: str
+    event_id: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventRecorded(Fact):
     """An event is on disk, with the deliveries it owes."""
 

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from notifier.cli import EXIT_UNDELIVERED
-from notifier.cli.output import ago, config_option, json_option, print_json, print_table
-from notifier.cli.session import run_async, with_store
+from notifier.cli.output import ago, config_option, harmless, json_option, print_json, print_table
+from notifier.cli.render import render
+from notifier.cli.session import known_callback, run_async, with_store
 from notifier.config import Settings, find, load
 from notifier.delivery.signing import NEW_SECRET, UnusableSecret, new_private_key, new_secret, public_keys
 from notifier.delivery.trial import Trial, try_callback
-from notifier.errors import NotifierError, UnknownName
+from notifier.errors import NotifierError
 from notifier.model import DeliveryState, EventType
 from notifier.secret import redactor
 from notifier.store.contract import CallbackStanding
@@ -76,8 +77,13 @@ def _word(standing: CallbackStanding, now: float, *, runs: bool) -> str:
         return f"paused, goes on {ago(standing.paused_until, now)}"
     if standing.open_until is not None and runs:  # a breaker is in the memory of a daemon
         due = standing.open_until > now
-        return f"failing, next try {ago(standing.open_until, now)}" if due else "failing, next try with what is due next"
+        return (
+            f"failing, next try {ago(standing.open_until, now)}" if due else "failing, next try with what is due next"
+        )
     return "ok"
+
+
+callback.add_command(render)
 
 
 @callback.command("test")
@@ -94,7 +100,7 @@ def _word(standing: CallbackStanding, now: float, *, runs: bool) -> str:
 def test(name: str, event_type: str, config_path: str | None, as_json: bool) -> None:
     """Send a made-up event to a callback now, once, and show the answer. Exit code 6 when it was not accepted."""
     settings = load(find(config_path, os.environ), os.environ).settings
-    chosen = settings.callbacks[_known(settings, name)]
+    chosen = settings.callbacks[known_callback(settings, name)]
     redact = redactor(settings.secret_values())
     trial: Trial = run_async(lambda: try_callback(chosen, EventType(event_type), redact=redact))
     if as_json:
@@ -102,7 +108,7 @@ def test(name: str, event_type: str, config_path: str | None, as_json: bool) -> 
     else:
         click.echo(f"{name}: {'accepted' if trial.accepted else 'not accepted'}: {trial.summary()}")
         if trial.answer and not trial.accepted:
-            click.echo(trial.answer[:500])
+            click.echo(harmless(trial.answer[:500]))
     raise SystemExit(0 if trial.accepted else EXIT_UNDELIVERED)
 
 
@@ -135,7 +141,7 @@ def _new_private_key() -> tuple[str, str]:
 def public_key(name: str, config_path: str | None, as_json: bool) -> None:
     """Print the public keys of a callback, one for each of its private keys: its receiver verifies with them."""
     settings = load(find(config_path, os.environ), os.environ).settings
-    keys = public_keys(settings.callbacks[_known(settings, name)].secrets)
+    keys = public_keys(settings.callbacks[known_callback(settings, name)].secrets)
     if not keys:
         raise NotifierError(f"the callback {name!r} has no private key (whsk_…), hence no public one")
     if as_json:
@@ -164,7 +170,7 @@ def disable(name: str, config_path: str | None, as_json: bool) -> None:
 
 def _change(name: str, config_path: str | None, as_json: bool, *, enable: bool) -> None:
     settings = load(find(config_path, os.environ), os.environ, secrets=False).settings
-    _known(settings, name)
+    known_callback(settings, name)
 
     async def change(store: SqliteStore) -> list[dict[str, Any]]:
         if enable:
@@ -179,9 +185,3 @@ def _change(name: str, config_path: str | None, as_json: bool, *, enable: bool) 
         print_json(shape)
     else:
         click.echo(f"{name}: {shape['standing']}, {shape['pending']} pending, {shape['held']} held")
-
-
-def _known(settings: Settings, name: str) -> str:
-    if name not in settings.callbacks:
-        raise UnknownName(f"no callback {name!r}; configured are {', '.join(settings.callbacks) or 'none'}")
-    return name

@@ -7,6 +7,7 @@ from typing import TypeVar
 import anyio
 import click
 
+from notifier.config import Settings
 from notifier.errors import NotifierError, UnknownName
 from notifier.model import Watch
 from notifier.store.lockfile import is_locked
@@ -63,3 +64,10 @@ async def one_watch(store: SqliteStore, wanted: str) -> Watch:
         ids = ", ".join(f"{watch.watch_id} ({watch.key.account}, {watch.key.kind})" for watch in found)
         raise UnknownName(f"{wanted!r} is watched more than once; name one of {ids}")
     return found[0]
+
+
+def known_callback(settings: Settings, name: str) -> str:
+    """Give ``name``. :raises UnknownName: no callback of that name is configured."""
+    if name not in settings.callbacks:
+        raise UnknownName(f"no callback {name!r}; configured are {', '.join(settings.callbacks) or 'none'}")
+    return name

@@ -8,7 +8,7 @@ from notifier.delivery.egress import CONFIGURED
 from notifier.delivery.formats import Courier, Ruling, format_of
 from notifier.delivery.settings import Callback
 from notifier.http import Failure, Http, Request, Response
-from notifier.model import Body, Claim
+from notifier.model import Claim
 
 MOST_ANSWER_READ = 64 * 1024  # bytes
 MOST_ANSWER_STORED = 4 * 1024  # bytes
@@ -34,9 +34,9 @@ class Sender:
 
     async def send(self, claim: Claim) -> Response | Failure:
         """Send what is claimed, within the callback's time-out; the URL is read from the settings each time."""
-        return await self._courier.exchange(
-            self.request(claim), deadline=self._callback.timeout, max_bytes=MOST_ANSWER_READ
-        )
+        # Receivers compare the timestamp with their own clock, so it is the machine's, not the one plans are made in.
+        request = request_to(self._callback, claim, int(self._clock.wall()))
+        return await self._courier.exchange(request, deadline=self._callback.timeout, max_bytes=MOST_ANSWER_READ)
 
     def ruling(self, exchange: Response | Failure) -> Ruling | None:
         """Have the format read the answer's words."""
@@ -49,18 +49,15 @@ class Sender:
         # Masked before it is cut, or the half of a secret at the cut would stay.
         return self._redact(exchange.body.decode("utf-8", "replace"))[:MOST_ANSWER_STORED]
 
-    def request(self, claim: Claim) -> Request:
-        """Give exactly what is sent for a claim, signed for this moment."""
-        body = self._body(claim)
-        # Receivers compare the timestamp with their own clock, so it is the machine's, not the one plans are made in.
-        signed = self._format.headers(claim, body, int(self._clock.wall()), self._callback.secrets)
-        own = {name.lower(): value.reveal() for name, value in self._callback.headers.items()}
-        if self._callback.auth is not None:
-            own["authorization"] = self._callback.auth.header.reveal()
-        return Request(
-            "POST", self._callback.url.reveal(), {"user-agent": f"notifier/{__version__}"} | own | signed, body.content
-        )
 
-    def _body(self, claim: Claim) -> Body:
-        plain = self._format.plain(claim.body) if claim.delivery.plain else None
-        return claim.body if plain is None else plain
+def request_to(callback: Callback, claim: Claim, at: int) -> Request:
+    """Give exactly what is sent for a claim, signed for ``at`` (unix seconds)."""
+    chosen = format_of(callback)
+    body = (chosen.plain(claim.body) if claim.delivery.plain else None) or claim.body
+    signed = chosen.headers(claim, body, at, callback.secrets)
+    own = {name.lower(): value.reveal() for name, value in callback.headers.items()}
+    if callback.auth is not None:
+        own["authorization"] = callback.auth.header.reveal()
+    return Request(
+        "POST", callback.url.reveal(), {"user-agent": f"notifier/{__version__}"} | own | signed, body.content
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, NewDelivery, Watch, WatchState
+from notifier.model import Attempt, Body, Claim, Delivery, DeliveryState, Event, NewDelivery, Watch, WatchState
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +213,9 @@ class Store(Protocol):
 
     async def find_event(self, event_id: str) -> Event:
         """Give one event. :raises UnknownName: no such event."""
+
+    async def find_body(self, delivery_id: str) -> Body | None:
+        """Give what is sent for one delivery, as it was rendered once; ``None`` when there is no such delivery."""
 
     async def find_deliveries(
         self,

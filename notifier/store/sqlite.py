@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from notifier.errors import UnknownName
-from notifier.model import Attempt, Claim, Delivery, DeliveryState, Event, Watch, WatchState
+from notifier.model import Attempt, Body, Claim, Delivery, DeliveryState, Event, Watch, WatchState
 from notifier.store import changes, pruning
 from notifier.store.committer import Committer
 from notifier.store.connection import open_file, open_reader
@@ -174,6 +174,11 @@ class SqliteStore(SqliteSession):
         for row in await self._read("event_by_id", (event_id,)):
             return event_from_row(row)
         raise UnknownName(f"no event {event_id}")
+
+    async def find_body(self, delivery_id: str) -> Body | None:
+        for row in await self._read("body_of", (delivery_id,)):
+            return Body(row["body"], row["content_type"])
+        return None
 
     async def find_deliveries(
         self,

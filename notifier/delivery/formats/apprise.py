@@ -45,6 +45,7 @@ TYPES: Mapping[EventType, str] = {
 
 # Both write URLs, which are secrets, into their lines; what a person needs is in the attempt.
 LOGGERS = ("apprise", "urllib3")
+_NOWHERE = logging.NullHandler()  # without any, Python would print them
 
 
 class Apprise(Format):
@@ -175,7 +176,7 @@ def _silence() -> None:
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
         logger.propagate = False
-        logger.handlers = [logging.NullHandler()]
+        logger.addHandler(_NOWHERE)  # the same one is added once
 
 
 def _notify(url: str, notice: Mapping[str, str]) -> str | None:

@@ -15,6 +15,9 @@ ON CONFLICT (delivery_id) DO NOTHING;
 -- event_by_id: one event
 SELECT event_id, type, occurred_at, content, watch_id, about_callback FROM events WHERE event_id = ?;
 
+-- body_of: what one delivery sends
+SELECT body, content_type FROM deliveries WHERE delivery_id = ?;
+
 -- claim: take due deliveries that this session does not hold already
 UPDATE deliveries SET leased_by = :session, leased_until = :until, next_attempt_at = :until, attempts = attempts + 1
 WHERE seq IN (SELECT seq FROM deliveries WHERE callback = :callback AND state = 'pending' AND next_attempt_at <= :now
