@@ -38,8 +38,8 @@ def prune_(older_than: float | None, config_path: str | None, *, dry_run: bool, 
     if as_json:
         print_json(shape)
         return
-    counts = ", ".join(f"{shape[name]} {name}" for name in COUNTS)
-    click.echo(f"{'would delete' if dry_run else 'deleted'} {counts}")
+    counts = ", ".join(f"{name} {shape[name]}" for name in COUNTS)
+    click.echo(f"{'would be deleted' if dry_run else 'deleted'}: {counts}")
     if not dry_run:
         click.echo(f"the store takes {_size(shape['bytes_after'])}, it took {_size(shape['bytes_before'])}")
 

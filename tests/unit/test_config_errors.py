@@ -12,7 +12,7 @@ CALLBACK = f"callbacks: {{erp: {{url: https://a.example/x, secret: {SIGNING}}}}}
 # (name, text, line:col, path, part of the message, part of the hint)
 MISTAKES = [
     ("unknown key", ACCOUNT + "tasks:\n  - id: A\n    dedline: 2h\n", "4:5", "tasks[0].dedline", 'unknown key "dedline"', "did you mean `deadline`?"),
-    ("nothing near", ACCOUNT + "xyzzy: 1\n", "2:1", "xyzzy", "unknown key", "accounts, callbacks, tasks, polling, delivery, store, log"),
+    ("nothing near", ACCOUNT + "xyzzy: 1\n", "2:1", "xyzzy", "unknown key", "accounts, callbacks, tasks, polling, delivery, store, retention, log"),
     ("not implemented", ACCOUNT + "server: {listen: x}\n", "2:1", "server", "unknown key", "use one of"),
     ("key in key", "accounts:\n  main:\n    webhook_token: abc\n    token: x\n", "3:5", "accounts.main.webhook_token", "unknown key", "`token`"),
     ("no accounts", "tasks: []\n", "1:1", "", "no accounts", "add one"),
@@ -46,6 +46,8 @@ MISTAKES = [
     ("zero delay", ACCOUNT + "delivery: {schedule: [0s, 0s]}\n", "2:27", "delivery.schedule[1]", "only the first delay", "5s"),
     ("empty schedule", ACCOUNT + "delivery: {schedule: []}\n", "2:22", "delivery.schedule", "the schedule is empty", "list one"),
     ("on_unknown", ACCOUNT + "delivery: {on_unknown: retyr}\n", "2:24", "delivery.on_unknown", "expected retry or hold", "did you mean retry?"),
+    ("retention", ACCOUNT + "retention: {dead: 30}\n", "2:19", "retention.dead", "expected a duration", "did you mean 30s?"),
+    ("too soon", ACCOUNT + "retention: {dead: 5m}\n", "2:19", "retention.dead", "out of bounds", "from 1h to 36500d"),
     ("log level", ACCOUNT + "log: {level: loud}\n", "2:14", "log.level", "expected debug or info", "use one of: debug"),
     ("log level true", ACCOUNT + "log: {format: true}\n", "2:15", "log.format", "expected auto", "use one of"),
     ("store url", ACCOUNT + "store: postgresql://u:p@h/d\n", "2:8", "store", "not supported by this version", "SQLite"),

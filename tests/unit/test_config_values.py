@@ -13,6 +13,7 @@ from notifier.delivery.settings import DEFAULT_EVENTS, DEFAULT_SCHEDULE, OnUnkno
 from notifier.hubspot.account import DEFAULT_RATE_LIMIT
 from notifier.model import RateLimit, TaskKey, WatchRequest
 from notifier.polling.settings import PollingSettings
+from notifier.store.settings import Retention
 
 SLACK = "  ops: {format: slack, url: 'https://hooks.slack.com/services/T/B/x'}\n"
 
@@ -25,6 +26,7 @@ def test_the_least_a_file_can_say(tmp_path: Path) -> None:
     assert account.rate_limit == DEFAULT_RATE_LIMIT
     assert (settings.callbacks, settings.tasks, settings.schedule) == ({}, (), DEFAULT_SCHEDULE)
     assert settings.polling == PollingSettings()
+    assert settings.retention == Retention()
     assert (settings.log.level, settings.log.format) == ("info", "auto")
     with pytest.raises(FrozenInstanceError):
         settings.store = tmp_path  # type: ignore[misc]  # that it is refused is the point
@@ -52,6 +54,7 @@ tasks:
 polling: {{request_cost: 250ms, deadline: 2d, timeout: 5s, concurrency: 2, lost_after_answers: 3, lost_after: 1m}}
 delivery: {{max_attempts: 7, on_unknown: hold, schedule: [0s, 1s], timeout: 9s}}
 store: state/x.db
+retention: {{delivered: 12h, dead: 400d}}
 log: {{level: debug, format: json}}
 """
     settings = loaded(tmp_path, text).settings
@@ -74,6 +77,7 @@ log: {{level: debug, format: json}}
     assert settings.polling == PollingSettings(0.25, 172_800.0, 5.0, 2, 3, 60.0)
     assert (settings.schedule, settings.store) == ((0.0, 1.0), tmp_path / "state" / "x.db")
     assert (settings.log.level, settings.log.format) == ("debug", "json")
+    assert settings.retention == Retention(delivered=43_200.0, dead=400 * 86_400.0)
 
 
 def test_delivery_gives_callbacks_their_defaults(tmp_path: Path) -> None:

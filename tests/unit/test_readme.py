@@ -231,7 +231,9 @@ def test_commands_print_shapes(words: list[str], tmp_path: Path) -> None:
     assert told <= keys_in(document)
 
 
-@pytest.mark.parametrize("words", [["status"], ["config", "check"], ["callback", "test", "erp"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["status"], ["config", "check"], ["callback", "test", "erp"], ["store", "prune"]], ids=" ".join
+)
 def test_other_documents(words: list[str], tmp_path: Path) -> None:
     """Commands whose document is no noun's print the keys told."""
     assert set(printed(tmp_path, *words)) == told_of(*words[:2]) - {"next_poll"}
