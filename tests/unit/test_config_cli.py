@@ -17,6 +17,7 @@ from notifier.cli.config import config
 from notifier.config import load
 from notifier.config.json_schema import json_schema
 from notifier.config.schema import FileForm, form_at
+from notifier.delivery.formats import FORMATS
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 EXAMPLE_ENVIRON = {
@@ -136,7 +137,7 @@ def test_the_schema_knows_the_forms() -> None:
         False,
     ]
     assert '"null"' not in json.dumps(schema)
-    assert schema["$defs"]["CallbackForm"]["properties"]["format"]["anyOf"][0] == {"enum": ["webhook", "slack"]}
+    assert schema["$defs"]["CallbackForm"]["properties"]["format"]["anyOf"][0] == {"enum": [*FORMATS]}
     assert set(re.findall(r"#/\$defs/(\w+)", json.dumps(schema))) == set(schema["$defs"])
 
 
