@@ -20,14 +20,21 @@ from notifier.delivery.egress import CONFIGURED
 from notifier.delivery.outbox import owe
 from notifier.delivery.sender import Sender, courier_to
 from notifier.delivery.settings import Callback, OnUnknown
-from notifier.facts import ClockStepped, DaemonStarted, DaemonStopped, DaemonStopping, DaemonStuck, StoreStuck
+from notifier.facts import (
+    BodyDegraded,
+    DaemonStarted,
+    DaemonStopped,
+    DaemonStopping,
+    DaemonStuck,
+    StoreStuck,
+)
 from notifier.http import Http
 from notifier.hubspot.account import Account
 from notifier.hubspot.client import HubSpotClient
+from notifier.lookout import Lookout
 from notifier.model import Event, NewDelivery
 from notifier.polling.clockwork import LONGEST_SLEEP, Clockwork
 from notifier.polling.poller import Poller
-from notifier.polling.schedule import longest_interval
 from notifier.polling.watches import begin_watch
 from notifier.secret import redactor
 from notifier.store.contract import Reconciled
@@ -39,11 +46,7 @@ from notifier.telemetry import Report
 DRAIN_DEADLINE = 20.0  # seconds; TimeoutStopSec of the unit file is longer
 RELEASE_LIMIT = 1.0  # seconds, after the drain; on a full disk nothing can be given back
 POLL_DRAIN = 5.0  # seconds of it that polls may take: a poll cut short costs nothing but itself
-LOOK_EVERY = 0.5  # seconds between two looks at the clock and at what others wrote to the store
-PULL_IN_EVERY = 60.0  # seconds
-OLDEST_TASK = 25 * 366 * 86_400.0  # seconds; older than HubSpot itself
 STATUS_EVERY = 5.0  # seconds
-STEP_WORTH_TELLING = 1.0  # seconds; less is the clock being disciplined
 LOOP_LIMIT = 2 * LONGEST_SLEEP + 10.0  # seconds in which every loop must come round
 
 
@@ -91,21 +94,25 @@ class Daemon:
         async with AsyncExitStack() as stack:
             opening = open_sqlite(self._settings.store, daemon=True, on_stuck=self._tell_stuck)
             store = await stack.enter_async_context(opening)
-            prepared = await self._prepare(store, stopping)
+            lookout = self._make_lookout(store)
+            prepared = await self._prepare(store, lookout, stopping)
             if prepared is None:
                 return
             self._make_loops(store, stack)
             stack.enter_context(self._clockwork.running())
-            await self._run_loops(store, stopping, partial(self._tell_started, store, *prepared))
+            await self._run_loops(store, lookout, stopping, partial(self._tell_started, store, *prepared))
 
     # -- starting -----------------------------------------------------------------------------------------------------
-    async def _prepare(self, store: SqliteStore, stopping: anyio.Event) -> tuple[Reconciled, int] | None:
+    async def _prepare(
+        self, store: SqliteStore, lookout: Lookout, stopping: anyio.Event
+    ) -> tuple[Reconciled, int] | None:
         """Take over from the run before; None when told to stop before that is on disk, which may be full for hours."""
         prepared = None
         async with anyio.create_task_group() as group:
 
             async def prepare() -> None:
                 nonlocal prepared
+                await lookout.begin()
                 interrupted = await self._adopt(store)
                 prepared = await self._reconcile(store), interrupted
                 group.cancel_scope.cancel()
@@ -116,15 +123,24 @@ class Daemon:
         return prepared
 
     async def _adopt(self, store: SqliteStore) -> int:
-        now = self._clock.now()
-        for account in self._settings.accounts:
-            await store.pull_in_polls(account, now + self._longest_interval(), now)
-        return await store.adopt_deliveries(self._settings.callbacks, self._holding(), now)
+        return await store.adopt_deliveries(self._settings.callbacks, self._holding(), self._clock.now())
 
     async def _reconcile(self, store: SqliteStore) -> Reconciled:
         now, cost = self._clock.now(), self._settings.polling.request_cost
         wanted = [begin_watch(request, origin="config", cost=cost, now=now) for request in self._settings.tasks]
         return await store.reconcile(wanted, now)
+
+    def _make_lookout(self, store: SqliteStore) -> Lookout:
+        return Lookout(
+            store,
+            clock=self._clock,
+            accounts=self._settings.accounts,
+            cost=self._settings.polling.request_cost,
+            owe=self._owe,
+            wake=self._wake_all,
+            report=self._out.report,
+            beat=self._expect("lookout"),
+        )
 
     def _make_loops(self, store: SqliteStore, stack: AsyncExitStack) -> None:
         self._pollers = [self._make_poller(account, store, stack) for account in self._settings.accounts.values()]
@@ -177,7 +193,11 @@ class Daemon:
         )
 
     def _owe(self, event: Event, asked: tuple[str, ...] | None) -> Sequence[NewDelivery]:
-        return owe(event, self._settings.callbacks, asked)
+        owed = owe(event, self._settings.callbacks, asked)
+        for each in owed:
+            if each.body.degraded:
+                self._out.report(BodyDegraded(each.callback, event.event_id, event.type, each.body.degraded))
+        return owed
 
     def _expect(self, name: str) -> Callable[[], None]:
         self._progress.expect(name, within=LOOP_LIMIT, now=self._clock.monotonic())
@@ -185,12 +205,12 @@ class Daemon:
 
     # -- running ------------------------------------------------------------------------------------------------------
     async def _run_loops(
-        self, store: SqliteStore, stopping: anyio.Event, on_started: Callable[[], Awaitable[None]]
+        self, store: SqliteStore, lookout: Lookout, stopping: anyio.Event, on_started: Callable[[], Awaitable[None]]
     ) -> None:
         async with anyio.create_task_group() as loops:
             for loop in self._loops():
                 loops.start_soon(self._run_loop, loop)
-            loops.start_soon(self._look_around, store)
+            loops.start_soon(lookout.run)
             loops.start_soon(self._say_status, store)
             loops.start_soon(self._feed_watchdog, store)
             await on_started()
@@ -210,36 +230,8 @@ class Daemon:
         await loop.run()
         finished.set()
 
-    async def _look_around(self, store: SqliteStore) -> None:
-        """Notice a clock that was set and what other programs wrote to the store."""
-        beat, pulled_in_at = self._expect("look around"), self._clock.monotonic()
-        while True:
-            beat()
-            await self._follow_clock(store)
-            if await store.changed_elsewhere():
-                self._wake_all()
-            if self._clock.monotonic() - pulled_in_at > PULL_IN_EVERY:
-                pulled_in_at = self._clock.monotonic()
-                await self._pull_in(store)
-            await anyio.sleep(LOOK_EVERY)
-
-    async def _follow_clock(self, store: SqliteStore) -> None:
-        stepped = self._clock.stepped()
-        if abs(stepped) >= STEP_WORTH_TELLING:
-            await store.shift_plans(stepped)
-            self._out.report(ClockStepped(round(stepped, 3)))
-        self._clock.follow(stepped)
-        if abs(stepped) >= STEP_WORTH_TELLING:
-            self._wake_all()
-
-    async def _pull_in(self, store: SqliteStore) -> None:
-        now = self._clock.now()
-        for account in self._settings.accounts:
-            if await store.pull_in_polls(account, now + self._longest_interval(), now):
-                self._wake_all()
-
     async def _say_status(self, store: SqliteStore) -> None:
-        while True:
+        while self._out.service.listening:
             await anyio.sleep(STATUS_EVERY)
             self._out.service.status(await self._status(store))
 
@@ -322,6 +314,3 @@ class Daemon:
     def _holding(self) -> list[str]:
         callbacks = self._settings.callbacks.values()
         return [callback.name for callback in callbacks if callback.on_unknown is OnUnknown.HOLD]
-
-    def _longest_interval(self) -> float:
-        return longest_interval(OLDEST_TASK, self._settings.polling.request_cost)

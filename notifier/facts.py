@@ -218,6 +218,17 @@ class AccountRestored(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountAbsent(Fact):
+    """Tasks are watched of an account that is not configured: they can't be polled, only expire."""
+
+    name = "account.absent"
+    level = "warning"
+
+    account: str
+    watches: int
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonStarted(Fact):
     """The daemon is ready."""
 

@@ -39,6 +39,11 @@ class ServiceState:
         """Talk to whom ``$NOTIFY_SOCKET`` names."""
         return cls(environ.get("NOTIFY_SOCKET"))
 
+    @property
+    def listening(self) -> bool:
+        """Whether a service manager asked to be told."""
+        return self._socket is not None
+
     def ready(self, status: str) -> bool:
         """Say that start-up, or a reload, is finished."""
         return self._enter(READY="1", STATUS=_one_line(status))

@@ -1,5 +1,6 @@
 """The commands: parse, print, exit. One file per noun, imported only when asked for (start-up time)."""
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -63,6 +64,10 @@ def main(argv: list[str] | None = None) -> None:
         _die(error, EXIT_CONFIG)
     except NotifierError as error:
         _die(f"notifier: {error}", EXIT_ERROR)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EIO}:
+            raise
+        _die(f"notifier: can't write: {error.strerror}", EXIT_ERROR)
 
 
 def _die(message: Any, code: int) -> None:

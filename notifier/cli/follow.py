@@ -9,8 +9,9 @@ import anyio
 import click
 
 from notifier.cli.output import span
-from notifier.cli.session import one_watch
+from notifier.cli.session import one_watch, say_if_nobody_runs
 from notifier.model import Watch, WatchState
+from notifier.store.lockfile import is_locked
 from notifier.store.sqlite import SqliteStore
 
 LOOK_EVERY = 0.5  # seconds
@@ -19,16 +20,26 @@ LOOK_EVERY = 0.5  # seconds
 async def follow_watch(store: SqliteStore, task_id: str, limit: float | None, *, show: bool) -> Watch:
     """Look at a watch until it is no longer active, ``limit`` seconds at most; gives it as it then is."""
     watch = await one_watch(store, task_id)
+    alone = is_locked(store.path) is None
     with _display(enabled=show) as tell, anyio.move_on_after(limit):
         while True:
             tell(watch)
             if watch.state is not WatchState.ACTIVE:
                 break
             await anyio.sleep(LOOK_EVERY)
+            alone = _say_when_alone(store, alone)
             watch = await one_watch(store, watch.watch_id)
     if show:
         click.echo(_line(watch))
     return watch
+
+
+def _say_when_alone(store: SqliteStore, was_alone: bool) -> bool:
+    """Say it when the daemon ends under us: what is followed does not move any more."""
+    alone = is_locked(store.path) is None
+    if alone and not was_alone:
+        say_if_nobody_runs(store.path)
+    return alone
 
 
 @contextmanager
@@ -71,4 +82,5 @@ def _line(watch: Watch) -> str:
     age = span(time.time() - watch.began_at)
     upcoming = max(0.0, watch.next_poll_at - time.time())
     problem = f", {watch.problem}" if watch.problem else ""
-    return f"{name}: {watch.status or 'not polled yet'}, {watch.polls} polls, {age}, next in {upcoming:.0f}s{problem}"
+    status = watch.status or ("no status yet" if watch.polls else "not polled yet")
+    return f"{name}: {status}, polls: {watch.polls}, {age}, next in {upcoming:.0f}s{problem}"

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,14 @@ def note_rest(shown: int, total: int, remedy: str) -> None:
 
 
 def _cell(value: Any) -> str:
-    return "-" if value is None or value == "" else str(value)
+    return "-" if value is None or value == "" else harmless(str(value))
+
+
+def harmless(text: str) -> str:
+    """Make text that others wrote fit for a terminal: control characters, which could move or colour it, become ``·``."""
+    return "".join(
+        "·" if unicodedata.category(each) in {"Cc", "Cf", "Cs"} and each not in "\n\t" else each for each in text
+    )
 
 
 _STYLES = {
@@ -79,6 +87,12 @@ def ago(at: float | None, now: float | None = None) -> str | None:
         return None
     seconds = (time.time() if now is None else now) - at
     return f"in {span(-seconds)}" if seconds < 0 else f"{span(seconds)} ago"
+
+
+def until(at: float, now: float | None = None) -> str:
+    """Write in how long something is due; what waits for something else is ``due``."""
+    seconds = at - (time.time() if now is None else now)
+    return f"in {span(seconds)}" if seconds > 0 else "due"
 
 
 def span(seconds: float) -> str:

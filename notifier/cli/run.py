@@ -23,7 +23,7 @@ from notifier.telemetry import Telemetry, crashed
 # After a second signal the process ends within so many seconds, whatever a thread of it is stuck in.
 SECOND_SIGNAL_PATIENCE = 2.0
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @click.command()
@@ -97,7 +97,11 @@ async def run_until_signalled(daemon: Daemon) -> int:
 
 
 async def _next_signal(signals: AsyncIterator[signal.Signals]) -> signal.Signals:
-    return await anext(aiter(signals))
+    """Wait for a signal to stop. A hang-up is one on a terminal that went; elsewhere it asks for what there is not yet."""
+    async for received in signals:
+        if received != signal.SIGHUP or sys.stderr.isatty():
+            return received
+    raise AssertionError("the receiver of signals never ends")
 
 
 def _end_without_fail(code: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from notifier.clock import parse_iso
-from notifier.config.units import parse_duration
+from notifier.config.units import DAY, parse_duration
 from notifier.model import Delivery, DeliveryState, EventType
 from notifier.store.contract import Selection
 
@@ -23,6 +23,14 @@ def read_duration(_ctx: click.Context, _param: click.Parameter, value: str | Non
         return None if value is None else parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def read_deadline(context: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Read a deadline, with the bounds it has in the configuration."""
+    seconds = read_duration(context, param, value)
+    if seconds is not None and not 1 <= seconds <= 365 * DAY:
+        raise click.BadParameter(f"{value} is out of bounds: between 1s and 365d")
+    return seconds
 
 
 def read_since(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:

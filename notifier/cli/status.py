@@ -1,12 +1,13 @@
 """``notifier status``: how things stand, in one screen."""
 
 import os
+import time
 from typing import Any
 
 import click
 
 from notifier.cli.callback import callback_shapes
-from notifier.cli.output import ago, config_option, json_option, note_rest, print_json, print_table
+from notifier.cli.output import config_option, json_option, note_rest, print_json, print_table, until
 from notifier.cli.session import with_store
 from notifier.cli.shapes import delivery_shape, watch_shape
 from notifier.clock import iso
@@ -41,18 +42,20 @@ async def _look(store: SqliteStore, settings: Settings) -> dict[str, Any]:
         "accounts": [await _account(store, name) for name in settings.accounts],
         "watches": {str(state): sum(n for (_, _, each), n in counts.items() if each is state) for state in WatchState},
         "callbacks": await callback_shapes(store, settings),
-        "active": [watch_shape(watch) | {"next_poll": ago(watch.next_poll_at)} for watch in active],
+        "active": [watch_shape(watch) | {"next_poll": until(watch.next_poll_at)} for watch in active],
         "undelivered": [delivery_shape(delivery) for delivery in dead],
     }
 
 
 async def _account(store: SqliteStore, name: str) -> dict[str, Any]:
     standing = await store.account_standing(name)
+    paused = (standing.paused_until or 0) > time.time()
     return {
         "name": name,
-        "standing": "ok" if standing.rejected_at is None else "rejected",
+        "standing": "rejected" if standing.rejected_at is not None else "paused" if paused else "ok",
         "rejected_at": iso(standing.rejected_at),
-        "reason": standing.reason,
+        "paused_until": iso(standing.paused_until) if paused else None,
+        "reason": standing.pause_reason if paused and standing.rejected_at is None else standing.reason,
         "correlation_id": standing.correlation_id,
     }
 
@@ -66,7 +69,9 @@ def _print(shape: dict[str, Any]) -> None:
         + ", ".join(f"{count} {state}" for state, count in shape["watches"].items() if count or state == "active")
     )
     for account in shape["accounts"]:
-        trouble = f": {account['reason']} (correlation id {account['correlation_id']})" if account["reason"] else ""
+        trouble = f": {account['reason']}" if account["reason"] else ""
+        trouble += f" (correlation id {account['correlation_id']})" if account["correlation_id"] else ""
+        trouble += f", until {account['paused_until']}" if account["paused_until"] else ""
         click.echo(f"account    {account['name']} {account['standing']}{trouble}")
     for each in shape["callbacks"]:
         oldest = each["oldest_undelivered_seconds"]

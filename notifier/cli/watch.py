@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from notifier.cli import EXIT_PENDING, EXIT_TASK_FAILED
-from notifier.cli.output import ago, config_option, json_option, note_rest, print_json, print_table
+from notifier.cli.output import ago, config_option, harmless, json_option, note_rest, print_json, print_table, until
+from notifier.cli.selection import read_deadline, read_duration
 from notifier.cli.session import one_watch, say_if_nobody_runs, with_store
 from notifier.cli.shapes import attempt_shape, delivery_shape, watch_shape
 from notifier.config import Settings, find, load
-from notifier.config.units import parse_duration
 from notifier.hubspot.kinds import KINDS
 from notifier.model import Outcome, TaskKey, Watch, WatchRequest, WatchState
 from notifier.polling.watches import begin_watch
@@ -29,7 +29,7 @@ def watch() -> None:
 @click.option("--kind", default="hubspot.file_import", show_default=True, type=click.Choice(sorted(KINDS)))
 @click.option("--label", help="A name for people.")
 @click.option("--callback", "callbacks", multiple=True, help="Tell only this callback; may be given again.")
-@click.option("--deadline", help="Give up after so long: 2h, 30m.")
+@click.option("--deadline", callback=read_deadline, help="Give up after so long: 2h, 30m.")
 @config_option
 @json_option
 def add(config_path: str | None, as_json: bool, **asked: Any) -> None:
@@ -50,6 +50,8 @@ def add(config_path: str | None, as_json: bool, **asked: Any) -> None:
             click.echo(
                 f"{each.key.task_id}: {'watched from now on' if new else f'already known, {each.outcome or each.state}'}"
             )
+    if not all(new for _, new in added) and (asked["label"] or asked["callbacks"] or asked["deadline"]):
+        click.echo("what was known already keeps its label, callbacks and deadline; `watch remove` it first", err=True)
     say_if_nobody_runs(settings.store)
 
 
@@ -59,7 +61,7 @@ def _request(settings: Settings, task_id: str, asked: dict[str, Any]) -> WatchRe
             raise click.UsageError(f"no callback {name!r}; configured are {', '.join(settings.callbacks) or 'none'}")
     if not task_id or len(task_id) > 512 or not task_id.isprintable():
         raise click.UsageError(f"{task_id[:40]!r} is no task id")
-    deadline = settings.polling.deadline if asked["deadline"] is None else _duration(asked["deadline"])
+    deadline = settings.polling.deadline if asked["deadline"] is None else asked["deadline"]
     key = TaskKey(_account(settings, asked["account"]), asked["kind"], task_id)
     return WatchRequest(key, asked["label"], asked["callbacks"] or None, deadline)
 
@@ -71,13 +73,6 @@ def _account(settings: Settings, name: str | None) -> str:
         problem = "--account is needed" if name is None else f"no account {name!r}"
         raise click.UsageError(f"{problem}; configured are {', '.join(settings.accounts)}")
     return name
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.UsageError(f"--deadline: {error}") from None
 
 
 @watch.command("list")
@@ -105,7 +100,7 @@ def list_(config_path: str | None, as_json: bool, states: tuple[str, ...], accou
     if as_json:
         print_json([watch_shape(each) for each in found])
     else:
-        columns = ("TASK", "LABEL", "ACCOUNT", "STATE", "STATUS", "POLLS", "POLLED", "NEXT", "PROBLEM")
+        columns = ("TASK", "LABEL", "ACCOUNT", "STATE", "OUTCOME", "STATUS", "POLLS", "POLLED", "NEXT", "PROBLEM")
         print_table(
             columns, [_row(each) for each in found], empty="nothing is watched; `notifier watch add TASK_ID` begins"
         )
@@ -113,19 +108,9 @@ def list_(config_path: str | None, as_json: bool, states: tuple[str, ...], accou
 
 
 def _row(each: Watch) -> tuple[Any, ...]:
-    state = each.outcome or each.state
-    upcoming = ago(each.next_poll_at) if each.state is WatchState.ACTIVE else None
-    return (
-        each.key.task_id,
-        each.label,
-        each.key.account,
-        state,
-        each.status,
-        each.polls,
-        ago(each.polled_at),
-        upcoming,
-        each.problem,
-    )
+    upcoming = until(each.next_poll_at) if each.state is WatchState.ACTIVE else None
+    named = (each.key.task_id, each.label, each.key.account, each.state, each.outcome)
+    return *named, each.status, each.polls, ago(each.polled_at), upcoming, each.problem
 
 
 @watch.command("show")
@@ -149,7 +134,7 @@ def show(task_id: str, config_path: str | None, as_json: bool) -> None:
         return
     for name, value in shape.items():
         if name != "deliveries" and value is not None:
-            click.echo(f"{name:15} {', '.join(value) if isinstance(value, list) else value}")
+            click.echo(f"{name:15} {harmless(', '.join(value) if isinstance(value, list) else str(value))}")
     rows = [
         (each["delivery_id"], each["type"], each["callback"], each["state"], each["attempts"], each["reason"])
         for each in shape["deliveries"]
@@ -184,10 +169,10 @@ def remove(task_id: str, config_path: str | None, as_json: bool) -> None:
 
 @watch.command("follow")
 @click.argument("task_id")
-@click.option("--timeout", help="Leave after so long, with exit code 5: 10m.")
+@click.option("--timeout", callback=read_duration, help="Leave after so long, with exit code 5: 10m.")
 @config_option
 @json_option
-def follow(task_id: str, timeout: str | None, config_path: str | None, as_json: bool) -> None:
+def follow(task_id: str, timeout: float | None, config_path: str | None, as_json: bool) -> None:
     """Wait until a task has ended and say how.
 
     Exit code 0: it succeeded; 3: it did not; 5: still pending at --timeout.
@@ -195,9 +180,8 @@ def follow(task_id: str, timeout: str | None, config_path: str | None, as_json: 
     from notifier.cli.follow import follow_watch
 
     settings = _settings(config_path)
-    limit = None if timeout is None else _duration(timeout)
     say_if_nobody_runs(settings.store)
-    final = with_store(settings.store, lambda store: follow_watch(store, task_id, limit, show=not as_json))
+    final = with_store(settings.store, lambda store: follow_watch(store, task_id, timeout, show=not as_json))
     if as_json:
         print_json(watch_shape(final))
     if final.state is WatchState.ACTIVE:

@@ -84,12 +84,19 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until drained."""
-        self._gate.rejected = (await self._store.account_standing(self.account)).rejected_at is not None
+        await self._resume()
         async with anyio.create_task_group() as polls:
             while not self._draining:
                 self._beat()
                 self._bell.arm(await self._start_due_polls(polls))
                 await self._bell.wait()
+
+    async def _resume(self) -> None:
+        """Go on as the run before stood: a day's limit that is used up stays so over a restart."""
+        standing = await self._store.account_standing(self.account)
+        self._gate.rejected = standing.rejected_at is not None
+        if standing.paused_until is not None:
+            self._bucket.pause_until(self._clock.monotonic() + standing.paused_until - self._clock.now())
 
     async def _start_due_polls(self, polls: TaskGroup) -> float | None:
         """Start what is due as far as the limits allow; gives when to look again, None when a poll's end will tell."""
@@ -152,15 +159,17 @@ class Poller:
         elif was_rejected and not self._gate.rejected:
             await self._tell_restored()
         if pause is not None:
-            self._pause(pause)
+            await self._pause(pause)
 
-    def _pause(self, pause: Pause) -> None:
+    async def _pause(self, pause: Pause) -> None:
         now = self._clock.monotonic()
         until = now + pause.seconds
         if until > self._bucket.paused_until:
             self._paused_at = now
             self._bucket.pause_until(until)
             self._report(AccountPaused(self.account, round(pause.seconds, 3), pause.reason))
+            if not self._gate.rejected:  # a restart is how a person says that the credentials are mended
+                await self._store.pause_account(self.account, self._clock.now() + pause.seconds, pause.reason)
 
     async def _tell_rejected(self, answer: Refused) -> None:
         now = self._clock.now()

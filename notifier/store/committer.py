@@ -5,6 +5,7 @@ them all; without load a change is committed at once. A change is a function ove
 that a batch with a bad change in it is undone and its changes are made one by one.
 """
 
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,8 +35,11 @@ class _Wish:
 class Committer:
     """Runs changes on the one connection that writes; ``run`` must be running in a task group."""
 
-    def __init__(self, connection: sqlite3.Connection, on_stuck: Callable[[str], None]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, on_stuck: Callable[[str], None], patience: float = math.inf
+    ) -> None:
         self._connection = connection
+        self._patience = patience  # seconds after which a trouble that passes counts as one that does not
         self._on_stuck = on_stuck  # told once when commits begin to fail for a reason that passes
         self._turn = anyio.Lock()
         self._waiting: list[_Wish] = []
@@ -74,18 +78,20 @@ class Committer:
         self._running.cancel()
 
     async def _commit(self, batch: Sequence[_Wish]) -> None:
-        while True:
-            async with self._turn:
-                trouble = await to_thread.run_sync(
-                    _commit_together, self._connection, [wish for wish in batch if not wish.made]
-                )
-            if trouble is None:
-                break
-            self._tell_stuck(trouble)
+        began = anyio.current_time()
+        while (trouble := await self._try(batch)) is not None and anyio.current_time() - began < self._patience:
+            self._tell_stuck(str(trouble))
             await anyio.sleep(PASSING_PAUSE)
         self.stuck = False
         for wish in batch:
+            wish.error = wish.error if wish.made else trouble
             wish.done.set()
+
+    async def _try(self, batch: Sequence[_Wish]) -> Exception | None:
+        """Make what is not made yet; gives the trouble that passes, if there is one."""
+        unmade = [wish for wish in batch if not wish.made]
+        async with self._turn:
+            return await to_thread.run_sync(_commit_together, self._connection, unmade)
 
     def _tell_stuck(self, trouble: str) -> None:
         if not self.stuck:
@@ -93,7 +99,7 @@ class Committer:
             self._on_stuck(trouble)
 
 
-def _commit_together(connection: sqlite3.Connection, batch: Sequence[_Wish]) -> str | None:
+def _commit_together(connection: sqlite3.Connection, batch: Sequence[_Wish]) -> Exception | None:
     """Make every change; gives the reason when some could not be made for a trouble that passes."""
     if (trouble := _transact(connection, batch)) is None or len(batch) == 1 or _passes(trouble):
         return _told(batch, trouble)
@@ -104,10 +110,10 @@ def _commit_together(connection: sqlite3.Connection, batch: Sequence[_Wish]) -> 
     return None
 
 
-def _told(batch: Sequence[_Wish], trouble: Exception | None) -> str | None:
-    """Mark what is settled; gives the text of a trouble that passes, for which the batch is tried again."""
+def _told(batch: Sequence[_Wish], trouble: Exception | None) -> Exception | None:
+    """Mark what is settled; gives a trouble that passes, for which the batch is tried again."""
     if trouble is not None and _passes(trouble):
-        return str(trouble)
+        return trouble
     for wish in batch:
         wish.made, wish.error = True, trouble
     return None

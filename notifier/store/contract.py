@@ -115,6 +115,8 @@ class AccountStanding:
     rejected_at: float | None = None
     reason: str | None = None
     correlation_id: str | None = None
+    paused_until: float | None = None
+    pause_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,9 @@ class Store(Protocol):
 
     async def count_watches(self) -> dict[tuple[str, str, WatchState], int]:
         """Count watches per account, kind and state."""
+
+    async def watched_accounts(self) -> dict[str, int]:
+        """Count the active watches of every account that has any."""
 
     async def count_live(self) -> Live:
         """Count what is live; cheap enough to be asked again and again, whatever has ended."""
@@ -277,8 +282,11 @@ class Store(Protocol):
     async def account_standing(self, name: str) -> AccountStanding:
         """Tell what is remembered of an account; a blank standing when nothing is."""
 
+    async def pause_account(self, name: str, until: float, reason: str) -> None:
+        """Remember that the account is not to be asked before ``until``."""
+
     async def set_account_standing(self, standing: AccountStanding, telling: Telling | None, now: float) -> None:
-        """Remember a standing, and record the operator event that goes with it."""
+        """Remember a standing but for its pause, and record the operator event that goes with it."""
 
     # -- forgetting ---------------------------------------------------------------------------------------------------
     async def prune_events(self, ages: Ages, *, after: Any, limit: int, dry_run: bool) -> Pruned:
@@ -304,6 +312,12 @@ class Store(Protocol):
         """Give the bytes that the store takes."""
 
     # -- the store itself ---------------------------------------------------------------------------------------------
+    async def latest_time(self) -> float | None:
+        """Tell the latest time that was noted."""
+
+    async def note_time(self, now: float) -> None:
+        """Remember that it is ``now``, so that a clock that is behind at the next start is recognised."""
+
     async def shift_plans(self, seconds: float) -> None:
         """Move every time that is planned or counted from, because the machine's clock was set."""
 

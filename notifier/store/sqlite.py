@@ -5,6 +5,7 @@ committed. The lock file makes a daemon the only session; commands open the same
 """
 
 import json
+import math
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
@@ -43,6 +44,7 @@ from notifier.store.rows import (
 )
 from notifier.store.session import SqliteSession
 
+COMMAND_PATIENCE = 5.0  # seconds a command waits for a full disk or another writer; a daemon waits for ever
 DRAIN_LIMIT = 2.0  # seconds to wait for the last commit when the store is closed
 
 
@@ -68,7 +70,7 @@ async def open_sqlite(
             stack.enter_context(LockFile(path))
         writer = stack.enter_context(closing(open_file(path, create=create, daemon=daemon)))
         reader = stack.enter_context(closing(open_reader(path)))
-        committer = Committer(writer, on_stuck)
+        committer = Committer(writer, on_stuck, patience=math.inf if daemon else COMMAND_PATIENCE)
         async with anyio.create_task_group() as group:
             group.start_soon(committer.run)
             try:
@@ -126,6 +128,9 @@ class SqliteStore(SqliteSession):
 
     async def count_watches(self) -> dict[tuple[str, str, WatchState], int]:
         return {(row[0], row[1], WatchState(row[2])): row[3] for row in await self._read("count_watches", ())}
+
+    async def watched_accounts(self) -> dict[str, int]:
+        return {row[0]: row[1] for row in await self._read("watched_accounts", ())}
 
     async def count_live(self) -> Live:
         [row] = await self._read("count_live", ())
@@ -205,9 +210,9 @@ class SqliteStore(SqliteSession):
         return [delivery_from_row(row) for row in await self._read("deliveries_of_watch", (watch_id,))]
 
     async def find_delivery(self, delivery_id: str) -> tuple[Delivery, Event, Sequence[Attempt]]:
-        rows = await self._read("delivery_by_id", {"beginning": delivery_id})
+        rows = await self._read("delivery_by_id", {"beginning": delivery_id}) if delivery_id else []
         if not rows:
-            raise UnknownName(f"no delivery {delivery_id}; `notifier delivery list` shows their ids")
+            raise UnknownName(f"no delivery {delivery_id!r}; `notifier delivery list` shows their ids")
         if len(rows) > 1:
             raise UnknownName(f"several deliveries begin with {delivery_id}; give more of the id")
         found = delivery_from_row(rows[0])
@@ -244,6 +249,7 @@ class SqliteStore(SqliteSession):
         def enable(connection: sqlite3.Connection) -> None:
             connection.execute(changes.SQL["enable_callback"], (name,))
             connection.execute(changes.SQL["release_enabled"], {"callback": name, "now": now})
+            connection.execute(changes.SQL["pull_in_paused"], {"callback": name, "now": now})
 
         await self._change(enable)
 
@@ -262,6 +268,10 @@ class SqliteStore(SqliteSession):
         for row in await self._read("account_standing", (name,)):
             return AccountStanding(**dict(row))
         return AccountStanding(name)
+
+    async def pause_account(self, name: str, until: float, reason: str) -> None:
+        row = {"name": name, "until": until, "reason": storable(reason)}
+        await self._change(lambda connection: connection.execute(changes.SQL["pause_account"], row) and None)
 
     async def set_account_standing(self, standing: AccountStanding, telling: Telling | None, now: float) -> None:
         def remember(connection: sqlite3.Connection) -> None:
@@ -287,9 +297,15 @@ class SqliteStore(SqliteSession):
         return await self._committer.look(pruning.size)
 
     # -- the store itself ---------------------------------------------------------------------------------------------
+    async def latest_time(self) -> float | None:
+        return _number((await self._read("latest_time", ()))[0])
+
+    async def note_time(self, now: float) -> None:
+        await self._change(lambda connection: connection.execute(changes.SQL["note_time"], (now,)) and None)
+
     async def shift_plans(self, seconds: float) -> None:
         def shift(connection: sqlite3.Connection) -> None:
-            for query in ("shift_watches", "shift_deliveries", "shift_pauses"):
+            for query in ("shift_watches", "shift_deliveries", "shift_pauses", "shift_accounts"):
                 connection.execute(changes.SQL[query], {"seconds": seconds})
 
         await self._change(shift)

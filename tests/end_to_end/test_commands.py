@@ -187,8 +187,8 @@ async def test_callbacks_tested_disabled_enabled(it: Rig, shell: Shell) -> None:
     ("arguments", "code", "says"),
     [
         (["watch", "show", "nobody"], 1, "no watch on 'nobody'; `notifier watch list` shows"),
-        (["delivery", "show", "dlv_nobody"], 1, "no delivery dlv_nobody"),
-        (["delivery", "redeliver", "dlv_nobody"], 1, "no delivery dlv_nobody"),
+        (["delivery", "show", "dlv_nobody"], 1, "no delivery 'dlv_nobody'"),
+        (["delivery", "redeliver", "dlv_nobody"], 1, "no delivery 'dlv_nobody'"),
         (["callback", "test", "nobody"], 1, "no callback 'nobody'; configured are erp, ops"),
         (["callback", "enable", "nobody"], 1, "no callback 'nobody'"),
         (["watch", "add", "x", "--callback", "nobody"], 2, "no callback 'nobody'; configured are erp, ops"),

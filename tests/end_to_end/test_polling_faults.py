@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rig import FAST, TOKEN, account, request, rig, webhook
 
-from notifier.facts import AccountPaused, PollTroubled
+from notifier.facts import AccountAbsent, AccountPaused, PollTroubled
 from notifier.model import RateLimit, TaskKey, WatchState
+from notifier.polling.watches import begin_watch
 from notifier.simulator.modes import MODES
 
 # Faults after which the honest answers must still lead to the end; those that pause the account wait as long as told.
@@ -207,3 +208,49 @@ async def test_a_kind_of_a_newer_notifier_stops_nobody(tmp_path: Path) -> None:
             [troubled] = await it.facts.wait_for("poll.troubled")
         assert isinstance(troubled, PollTroubled)
         assert troubled.problem == "unknown_kind: this notifier does not know hubspot.of_tomorrow"
+
+
+async def test_a_days_limit_stays_used_up_over_a_restart(tmp_path: Path) -> None:
+    """A restart is no way around HubSpot's pause: the account is not asked again before its end."""
+    async with rig(tmp_path) as it:
+        it.hubspot.add_task("a", pending=0.0, processing=0.0)
+        it.hubspot.faults.set("daily_limit", count=1)
+        for _ in range(2):
+            async with it.daemon(it.settings("a")):
+                await it.facts.wait_for("account.paused")
+                async with it.store() as store:
+                    standing = await store.account_standing("main")
+        assert standing.pause_reason == "429 DAILY"
+        assert (standing.paused_until or 0) - it.clock.now() > 800
+        assert it.hubspot.statistics.requests == 1
+
+
+async def test_a_deadline_passes_while_the_account_is_paused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadline is a promise to hear by then, whether HubSpot may be asked or not."""
+    monkeypatch.setattr("notifier.polling.poller.EXPIRY_GRACE", 0.2)
+    monkeypatch.setattr("notifier.polling.decide.EXPIRY_GRACE", 0.2)
+    monkeypatch.setattr("notifier.polling.clockwork.LONGEST_SLEEP", 0.2)
+    async with rig(tmp_path) as it:
+        it.hubspot.add_task("a", pending=0.0, processing=60.0)
+        it.hubspot.faults.set("daily_limit")
+        async with it.daemon(it.settings([request("a", deadline=0.5)])):
+            [arrival] = await it.receiver.wait_for(1)
+        body = json.loads(arrival.body)
+        assert (body["type"], body["data"]["problem"].split(":")[0]) == ("watch.expired", "throttled")
+
+
+async def test_a_task_of_an_account_that_went_expires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Added by a command, its account taken out of the file: it can't be polled, but its deadline is told."""
+    monkeypatch.setattr("notifier.lookout.EXPIRY_GRACE", 0.0)
+    monkeypatch.setattr("notifier.polling.decide.EXPIRY_GRACE", 0.0)
+    monkeypatch.setattr("notifier.lookout.UPKEEP_EVERY", 0.2)
+    async with rig(tmp_path) as it:
+        async with it.daemon(it.settings([])), it.store() as store:
+            gone = request("x", "gone", deadline=0.3)
+            await store.add_watch(begin_watch(gone, origin="command", cost=1.0, now=it.clock.now()))
+        async with it.daemon(it.settings([])):
+            [absent] = await it.facts.wait_for("account.absent")
+            [arrival] = await it.receiver.wait_for(1)
+        assert isinstance(absent, AccountAbsent)
+        assert (absent.account, absent.watches) == ("gone", 1)
+        assert json.loads(arrival.body)["type"] == "watch.expired"

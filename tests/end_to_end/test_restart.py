@@ -212,3 +212,31 @@ async def test_given_up_again_is_told_again(tmp_path: Path) -> None:
             first, second = await it.receiver.wait_for(2)
         assert json.loads(first.body)["type"] == json.loads(second.body)["type"] == "watch.expired"
         assert first.webhook_id != second.webhook_id
+
+
+async def test_started_with_a_clock_that_is_behind(tmp_path: Path) -> None:
+    """A machine boots two days behind and is set right later: no deadline moves, nothing expires, all is told."""
+    import time
+
+    from notifier.clock import Clock
+
+    offset = 0.0
+    async with rig(tmp_path) as it:
+        it.hubspot.add_task("a", pending=0.0, processing=60.0)
+        settings = it.settings([request("a", deadline=3600.0)])
+        async with it.daemon(settings):
+            await it.facts.wait_for("poll.changed")
+            async with it.store() as store:
+                [before] = await store.watches_of_task("a")
+        offset = -2 * 86_400.0
+        it.clock = Clock(wall=lambda: time.time() + offset)
+        async with it.daemon(settings):
+            await it.facts.wait_for("clock.stepped")
+            offset = 0.0
+            await it.facts.wait_for("clock.stepped", 2)
+            it.hubspot.end_task("a")
+            [arrival] = await it.receiver.wait_for(1)
+            async with it.store() as store:
+                [after] = await store.watches_of_task("a")
+        assert json.loads(arrival.body)["type"] == "task.succeeded"
+        assert abs(after.deadline_at - before.deadline_at) < 5

@@ -13,6 +13,10 @@ ON CONFLICT (name) DO UPDATE SET disabled_at = coalesce(disabled_at, excluded.di
 -- enable_callback: pauses and disablement are lifted
 UPDATE callbacks SET paused_until = NULL, disabled_at = NULL, disabled_reason = NULL WHERE name = ?;
 
+-- pull_in_paused: what waits because of the pause that is lifted
+UPDATE deliveries SET next_attempt_at = :now
+WHERE callback = :callback AND state = 'pending' AND leased_by IS NULL AND next_attempt_at > :now AND reason = 'status_429';
+
 -- note_breaker: for those who look on
 INSERT INTO callbacks (name, open_until) VALUES (:name, :open_until)
 ON CONFLICT (name) DO UPDATE SET open_until = excluded.open_until;
@@ -21,9 +25,16 @@ ON CONFLICT (name) DO UPDATE SET open_until = excluded.open_until;
 UPDATE callbacks SET open_until = NULL WHERE open_until IS NOT NULL;
 
 -- account_standing: what is remembered of an account
-SELECT name, rejected_at, reason, correlation_id FROM accounts WHERE name = ?;
+SELECT name, rejected_at, reason, correlation_id, paused_until, pause_reason FROM accounts WHERE name = ?;
 
--- set_account_standing: whole
+-- pause_account: as it was told
+INSERT INTO accounts (name, paused_until, pause_reason) VALUES (:name, :until, :reason)
+ON CONFLICT (name) DO UPDATE SET paused_until = excluded.paused_until, pause_reason = excluded.pause_reason;
+
+-- shift_accounts: the machine's clock was set
+UPDATE accounts SET paused_until = paused_until + :seconds WHERE paused_until IS NOT NULL;
+
+-- set_account_standing: all but the pause
 INSERT INTO accounts (name, rejected_at, reason, correlation_id) VALUES (:name, :rejected_at, :reason, :correlation_id)
 ON CONFLICT (name) DO UPDATE SET rejected_at = excluded.rejected_at, reason = excluded.reason,
     correlation_id = excluded.correlation_id;
@@ -31,3 +42,9 @@ ON CONFLICT (name) DO UPDATE SET rejected_at = excluded.rejected_at, reason = ex
 -- shift_pauses: the machine's clock was set
 UPDATE callbacks SET paused_until = paused_until + :seconds, open_until = open_until + :seconds
 WHERE paused_until IS NOT NULL OR open_until IS NOT NULL;
+
+-- latest_time: as it was noted
+SELECT max(noted_at) FROM clock;
+
+-- note_time: one row
+INSERT INTO clock (id, noted_at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET noted_at = excluded.noted_at;

@@ -59,6 +59,9 @@ WHERE state = 'active';
 -- pull_in_polls: what no schedule plans so late
 UPDATE watches SET next_poll_at = :now WHERE account = :account AND state = 'active' AND next_poll_at > :latest;
 
+-- watched_accounts: from one index alone
+SELECT account, count(*) FROM watches INDEXED BY watches_overdue WHERE state = 'active' GROUP BY account;
+
 -- count_live: from the partial indexes alone, whatever has ended
 SELECT (SELECT count(*) FROM watches INDEXED BY watches_overdue WHERE state = 'active') AS active,
     (SELECT count(*) FROM deliveries INDEXED BY deliveries_undelivered WHERE state = 'pending' AND state <> 'delivered') AS pending,

@@ -94,5 +94,13 @@ CREATE TABLE accounts (
     name           TEXT PRIMARY KEY,
     rejected_at    REAL,
     reason         TEXT,
-    correlation_id TEXT
+    correlation_id TEXT,
+    paused_until   REAL,
+    pause_reason   TEXT
 ) WITHOUT ROWID;
+
+-- When it was, by this machine's clock, when we last looked.
+CREATE TABLE clock (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    noted_at REAL NOT NULL
+);
