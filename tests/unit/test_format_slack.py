@@ -295,10 +295,10 @@ def test_reasons() -> None:
 def test_expired_and_lost_say_what_was_seen() -> None:
     """The last word of HubSpot and what was wrong with its answers are told."""
     expired = read(SLACK.render(event(EventType.WATCH_EXPIRED, status="PROCESSING", problem="status_502")))
-    assert "HubSpot's last word was PROCESSING. The last answer was no use: status_502." in expired["text"]
+    assert "HubSpot's last word was PROCESSING. The last answer was no use: status 502." in expired["text"]
     lost = read(SLACK.render(event(EventType.WATCH_LOST, status=None, problem="status_404")))
     assert "HubSpot does not know this import" in lost["text"]
-    assert "status_404" in lost["text"]
+    assert "Its answer: status 404" in lost["text"]
 
 
 def test_mentions_and_links_in_foreign_text_stay_text() -> None:

@@ -144,17 +144,39 @@ def meaning(event: Event) -> str:
     return _MEANINGS[event.type](event.data)
 
 
+def _problem(facts: Facts) -> str:
+    """Give what was wrong with the last answer, without the word that it is filed under (``timeout_read: …``)."""
+    word, _, detail = say(facts.get("problem"), 200).partition(": ")
+    return detail or word.replace("_", " ")
+
+
 def _expired(facts: Facts) -> str:
-    status, problem = say(facts.get("status"), 60), say(facts.get("problem"), 200)
+    status, problem = say(facts.get("status"), 60), _problem(facts)
     word = f" HubSpot's last word was {status}." if status else " HubSpot never told its status."
     return "It is no longer watched." + word + (f" The last answer was no use: {problem}." if problem else "")
 
 
 def _lost(facts: Facts) -> str:
-    problem = say(facts.get("problem"), 200)
+    problem = _problem(facts)
     return f"HubSpot does not know this {noun(facts)}, however often it was asked. Check its id and its account." + (
         f" Its answer: {problem}" if problem else ""
     )
+
+
+def _failure(facts: Facts) -> str:
+    silence = "" if _errors(facts) else " HubSpot does not say why."
+    return f"HubSpot ended it with errors; what it was to bring may be missing or incomplete.{silence}"
+
+
+def _disabled(facts: Facts) -> str:
+    buried = facts.get("buried")
+    count = buried if isinstance(buried, int) and not isinstance(buried, bool) and 0 < buried < 1_000_000_000 else 0
+    lost = (
+        f" {count} message{'s' if count > 1 else ''} for it will not be sent, unless somebody redelivers."
+        if count
+        else ""
+    )
+    return "Nothing more is sent to it until somebody enables it." + lost
 
 
 def _undelivered(facts: Facts) -> str:
@@ -167,13 +189,13 @@ def _undelivered(facts: Facts) -> str:
 
 _MEANINGS: Mapping[EventType, Callable[[Facts], str]] = {
     EventType.TASK_SUCCEEDED: lambda _: "HubSpot reports that it is complete, without errors.",
-    EventType.TASK_FAILED: lambda _: "HubSpot ended it with errors; what it was to bring may be missing or incomplete.",
+    EventType.TASK_FAILED: _failure,
     EventType.TASK_CANCELED: lambda _: "Somebody or something canceled it in HubSpot; nothing more will come of it.",
     EventType.WATCH_EXPIRED: _expired,
     EventType.WATCH_LOST: _lost,
     EventType.ACCOUNT_REJECTED: lambda _: "Its tasks can't be watched until somebody mends its credentials or scopes.",
     EventType.ACCOUNT_RESTORED: lambda _: "Its tasks are watched as before.",
-    EventType.CALLBACK_DISABLED: lambda _: "Nothing more is sent to it until somebody enables it.",
+    EventType.CALLBACK_DISABLED: _disabled,
     EventType.DELIVERY_DEAD: _undelivered,
 }
 
