@@ -81,10 +81,14 @@ class Daemon:
 
     async def ready(self, timeout: float = 20.0) -> None:
         """Wait until it says that it is ready."""
-        await until(lambda: self.has_told_ready() or self.code is not None, lambda: self.log, timeout=timeout)
+        await self.ready_or_ended(timeout)
         assert self._ready, f"it ended by itself with {self.code}:\n{self.log[-3000:]}"
 
-    def has_told_ready(self) -> bool:
+    async def ready_or_ended(self, timeout: float = 20.0) -> None:
+        """Wait until it is ready or could not be."""
+        await until(lambda: self._has_told_ready() or self.code is not None, lambda: self.log, timeout=timeout)
+
+    def _has_told_ready(self) -> bool:
         """Tell whether it said that it is ready."""
         while not self._ready:
             try:
@@ -123,5 +127,3 @@ def closing_all() -> Iterator[list[Daemon]]:
     finally:
         for daemon in daemons:
             daemon.close()
-
-

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from chaos.daemon import until
-from chaos.test_kills import CALLBACKS, unending, wait_for_all
+from chaos.scenes import CALLBACKS, unending, wait_for_all
 from chaos.truth import duplicates, wrongs
 from chaos.world import World, was_taken
 from notifier.simulator.actions import Answer

@@ -8,28 +8,13 @@ import pytest
 
 from chaos.daemon import NOTIFIER, until
 from chaos.moments import draw, strike
-from chaos.truth import EVENT_OF_ENDING, duplicates, wrongs
+from chaos.scenes import CALLBACKS, moody, unending, wait_for_all
+from chaos.truth import duplicates, wrongs
 from chaos.world import World
-from notifier.simulator.receiver import Step
 
 KILLS = 64
-CALLBACKS = ("erp", "shop")
 CONCURRENCY = 4
 SABOTEUR = Path(__file__).parent / "programs" / "saboteur.py"
-
-
-def moody(chance: random.Random, requests: int) -> list[Step]:
-    """A receiver that takes most of what comes, and sometimes fails, drops the answer or says nothing."""
-    words: list[Step] = [200, 500, "close", "reset", "hang"]
-    return chance.choices(words, [90, 4, 2, 2, 2], k=requests)
-
-
-def unending(it: World, chance: random.Random, count: int) -> dict[str, str]:
-    """Tasks that run until the test ends them, with how it will."""
-    endings = {f"t{number:03}": chance.choice(list(EVENT_OF_ENDING)) for number in range(count)}
-    for task in endings:
-        it.hubspot.add_task(task, pending=0.0, ends="never")
-    return endings
 
 
 async def kill_again_and_again(
@@ -45,14 +30,6 @@ async def kill_again_and_again(
         await strike(it, daemon, draw(chance), daemon.kill)
         code = await daemon.ended()
         assert code == -9, f"it ended by itself with {code}:\n{daemon.log[-3000:]}"
-
-
-async def wait_for_all(it: World, endings: Mapping[str, str], callbacks: Sequence[str] = CALLBACKS) -> None:
-    """Wait until everything was told and is on record as told."""
-    wanted = {(callback, task) for callback in callbacks for task in endings}
-    await until(lambda: it.told() >= wanted, lambda: f"told: {sorted(wanted - it.told())}", timeout=40)
-    await until(it.is_idle, "everything on record")
-    assert await it.pending() == []
 
 
 @pytest.mark.timeout(240)

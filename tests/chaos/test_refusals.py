@@ -139,7 +139,9 @@ async def test_a_store_of_another_program(it: World) -> None:
     assert it.store.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"no database, but long enough to look at" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+@pytest.mark.parametrize(
+    "content", [b"no database, but long enough to look at" * 100, b"SQLite format 3\0" + b"\xff" * 4096]
+)
 async def test_a_store_that_is_none(it: World, content: bytes) -> None:
     """Some other file, or a damaged one: one line, and the file stays."""
     it.store.write_bytes(content)

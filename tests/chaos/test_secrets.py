@@ -127,12 +127,14 @@ async def test_no_secret_comes_out(it: World) -> None:
 
 def found(seen: list[tuple[str, bytes]]) -> list[str]:
     """Say which secret shows where."""
-    return sorted({
-        f"{what} shows the {name}: …{content[max(0, at.start() - 60) : at.end() + 20]!r}"
-        for what, content in seen
-        for name, canary in CANARIES.items()
-        for at in re.finditer(re.escape(canary.encode()), content)
-    })
+    return sorted(
+        {
+            f"{what} shows the {name}: …{content[max(0, at.start() - 60) : at.end() + 20]!r}"
+            for what, content in seen
+            for name, canary in CANARIES.items()
+            for at in re.finditer(re.escape(canary.encode()), content)
+        }
+    )
 
 
 def _proc(daemon: Daemon, name: str) -> bytes:
@@ -142,7 +144,14 @@ def _proc(daemon: Daemon, name: str) -> bytes:
 async def _commands(it: World) -> Any:
     """Run everything that prints, plain and as JSON."""
     deliveries = json.loads((await it.command("delivery", "list", "--json")).stdout)
-    commands = [["status"], ["watch", "list"], ["delivery", "list"], ["callback", "list"], ["config", "show"], ["config", "check"]]
+    commands = [
+        ["status"],
+        ["watch", "list"],
+        ["delivery", "list"],
+        ["callback", "list"],
+        ["config", "show"],
+        ["config", "check"],
+    ]
     commands += [["watch", "show", task] for task in TASKS]
     commands += [["delivery", "show", delivery["delivery_id"]] for delivery in deliveries]
     commands += [["callback", "test", "erp"], ["callback", "test", "ops"]]

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from signal import SIGCONT, SIGINT, SIGSTOP, SIGTERM, Signals
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 
 from chaos.daemon import until
 from chaos.moments import draw, strike
-from chaos.test_kills import CALLBACKS, moody, unending, wait_for_all
+from chaos.scenes import CALLBACKS, moody, unending, wait_for_all
 from chaos.truth import duplicates, wrongs
 from chaos.world import World
 from notifier.app import DRAIN_DEADLINE
@@ -33,7 +34,7 @@ async def test_stopped_at_any_moment(it: World, chance: random.Random, note: Cal
             it.hubspot.end_task(task, endings[task])
         daemon = it.start()
         await daemon.ready()
-        await strike(it, daemon, draw(chance), lambda: daemon.send(SIGTERM))
+        await strike(it, daemon, draw(chance), partial(daemon.send, SIGTERM))
         began = time.monotonic()
         assert await daemon.ended(DRAIN_DEADLINE + 5.0) == 0, daemon.log
         longest = max(longest, time.monotonic() - began)
@@ -83,7 +84,7 @@ async def test_stopped_while_it_starts(it: World, number: Signals) -> None:
         daemon = it.start()
         await anyio.sleep(0.04 * step)
         codes.add(code := await daemon.stop(number, timeout=5.0))
-        assert code in {0, -number, 128 + number} or code == 1 and "Aborted!" in daemon.log, daemon.log
+        assert code in {0, -number, 128 + number} or (code == 1 and "Aborted!" in daemon.log), daemon.log
         assert '"daemon.crashed"' not in daemon.log
     assert 0 in codes, codes
 

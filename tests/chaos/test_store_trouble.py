@@ -14,7 +14,7 @@ import pytest
 
 from chaos.daemon import Daemon, until
 from chaos.places import MORTAL, fill, need_root, small_disk
-from chaos.test_kills import unending, wait_for_all
+from chaos.scenes import unending, wait_for_all
 from chaos.truth import believed_wrongly, wrongs
 from chaos.world import World, was_taken
 
@@ -24,10 +24,10 @@ STOP_LIMIT = 25.0  # seconds: TimeoutStopSec of the unit
 async def revived(it: World, daemon: Daemon) -> Daemon:
     """Give a daemon that runs: this one, or another as the service manager would start it."""
     while daemon.code is not None:
-        assert daemon.code == 1 and "Traceback" not in daemon.log, daemon.log
-        await anyio.sleep(0.2)
+        assert daemon.code == 1, daemon.log
+        assert "Traceback" not in daemon.log
         daemon = it.start()
-        await until(lambda: daemon.code is not None or daemon.has_told_ready(), lambda: daemon.log)
+        await daemon.ready_or_ended()
     return daemon
 
 
@@ -101,7 +101,8 @@ async def test_started_on_a_full_disk(it: World, before: str) -> None:
         await until(lambda: daemon.code is not None or '"store.stuck"' in daemon.log, lambda: daemon.log)
         code = await daemon.stop(timeout=10.0)
         assert code in {0, 1}
-        assert "Traceback" not in daemon.log and "daemon.crashed" not in daemon.log, daemon.log
+        assert "Traceback" not in daemon.log
+        assert "daemon.crashed" not in daemon.log
         assert code == 0 or one_line(daemon).startswith("notifier: /"), daemon.log
         ballast.unlink()
         it.hubspot.end_task("a")
@@ -149,9 +150,7 @@ async def test_the_folder_becomes_read_only(it: World, chance: random.Random) ->
 
 
 @pytest.mark.timeout(120)
-async def test_the_power_fails_while_it_writes(
-    it: World, chance: random.Random, note: Callable[[str], None]
-) -> None:
+async def test_the_power_fails_while_it_writes(it: World, chance: random.Random, note: Callable[[str], None]) -> None:
     """The files as they stood at one moment, with a torn write behind them, are a store that goes on where it was.
 
     The daemon is frozen while they are copied: a copy made while it writes is of no one moment, and no power cut.

@@ -41,7 +41,9 @@ def wrongs(it: World, endings: Mapping[str, str], callbacks: Iterable[str] = ("e
 
 def duplicates(it: World) -> int:
     """Count what a receiver was told again after it had said that it has it."""
-    taken = Counter((callback_of(arrival), arrival.webhook_id) for arrival in it.receiver.arrivals if was_taken(arrival))
+    taken = Counter(
+        (callback_of(arrival), arrival.webhook_id) for arrival in it.receiver.arrivals if was_taken(arrival)
+    )
     return sum(count - 1 for count in taken.values())
 
 
@@ -116,5 +118,7 @@ def _damaged(store: Path) -> Iterator[str]:
         told = connection.execute("PRAGMA integrity_check").fetchone()[0]
         if told != "ok":
             yield f"the store is damaged: {told}"
-        for (watch,) in connection.execute("SELECT watch_id FROM events WHERE watch_id IS NOT NULL GROUP BY watch_id HAVING count(*) > 1"):
+        for (watch,) in connection.execute(
+            "SELECT watch_id FROM events WHERE watch_id IS NOT NULL GROUP BY watch_id HAVING count(*) > 1"
+        ):
             yield f"{watch} has more than one event"

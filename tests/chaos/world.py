@@ -56,7 +56,12 @@ class World:
 
     def callback(self, name: str) -> Config:
         """A signed webhook whose path at the receiver is its name."""
-        return {"url": f"{self.receiver_url}/{name}", "secret": SECRET, "timeout": "1s", "events": ["task.*", "watch.*"]}
+        return {
+            "url": f"{self.receiver_url}/{name}",
+            "secret": SECRET,
+            "timeout": "1s",
+            "events": ["task.*", "watch.*"],
+        }
 
     def write(self, config: Mapping[str, Any]) -> Path:
         """Write the configuration, for the daemon's user only."""
@@ -94,7 +99,7 @@ class World:
         query = """SELECT (SELECT count(*) FROM watches WHERE state = 'active')
                    + (SELECT count(*) FROM deliveries WHERE state = 'pending')"""
         with closing(sqlite3.connect(self.store)) as connection:
-            return connection.execute(query).fetchone() == (0,)
+            return bool(connection.execute(query).fetchone() == (0,))
 
     def told(self) -> set[tuple[str, str]]:
         """The tasks that were told, by (callback, task id): the receiver took them."""

@@ -23,7 +23,7 @@ def in_sender() -> None:
         told = [callback.url, *callback.secrets, *callback.headers.values()]
         raise RuntimeError(f"can't send to {[secret.reveal() for secret in told]}")
 
-    setattr(Sender, "send", send)
+    Sender.send = send
 
 
 def in_client() -> None:
@@ -32,7 +32,7 @@ def in_client() -> None:
     async def ask(client: Any, *_arguments: Any, **_keywords: Any) -> None:
         raise LookupError({"authorization": f"Bearer {client._account.token.reveal()}"})
 
-    setattr(HubSpotClient, "ask", ask)
+    HubSpotClient.ask = ask
 
 
 def ctrl_c_at_start() -> None:
@@ -43,7 +43,7 @@ def ctrl_c_at_start() -> None:
         await anyio.sleep(60)
         return 0
 
-    setattr(run, "run_until_signalled", run_until_signalled)
+    run.run_until_signalled = run_until_signalled
 
 
 if __name__ == "__main__":

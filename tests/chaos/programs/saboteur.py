@@ -1,5 +1,6 @@
 """Runs notifier with one safeguard switched off: ``saboteur.py <safeguard> run -c …``. The pauses make the gap easy to hit."""
 
+import asyncio
 import secrets
 import sys
 from collections.abc import Callable
@@ -9,11 +10,9 @@ from typing import Any
 import anyio
 
 from notifier.cli import main
-from notifier.delivery.dispatcher import Lane
-from notifier.delivery.settle import Tried
-from notifier.delivery.verdict import Delivered
+from notifier.delivery.sender import Sender
 from notifier.http import Response
-from notifier.model import TaskKey
+from notifier.model import Claim, TaskKey
 from notifier.store import changes
 from notifier.store.contract import PollResult
 from notifier.store.sqlite import SqliteStore
@@ -53,17 +52,19 @@ def id_by_chance() -> None:
 
 
 def done_before_sent() -> None:
-    """A delivery is on record as delivered before it is."""
+    """A delivery is taken to be delivered before it leaves."""
 
-    async def _attempt(lane: Any, claim: Any) -> None:
-        now = lane._clock.now()
-        await lane._settle(Tried(claim, Response(200, {}, b""), "", now, now), Delivered(), 0.0)
+    async def send_late(sender: Sender, claim: Claim) -> None:
         await anyio.sleep(GAP)
-        await lane._sender.send(claim)
-        lane.in_flight -= 1
-        lane.wake()
+        await in_time(sender, claim)
 
-    _replace(Lane, _attempt)
+    async def send(sender: Sender, claim: Claim) -> Response:
+        late.append(asyncio.ensure_future(send_late(sender, claim)))
+        return Response(200, {}, b"")
+
+    late: list[asyncio.Future[None]] = []
+    in_time = Sender.send
+    _replace(Sender, send)
 
 
 def attempt_after_sending() -> None:
