@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from notifier.cli import EXIT_CONFIG
 from notifier.cli.output import config_option, json_option, print_json
 from notifier.errors import ConfigError
 
 if TYPE_CHECKING:
     from notifier.config.loader import Loaded
     from notifier.config.problems import Problem
-
-EXIT_CONFIG = 78
 
 
 @click.group()

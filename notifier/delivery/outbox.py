@@ -1,6 +1,6 @@
 """Which callbacks are owed an event, and what they will be sent. Pure; the store records it together with the event."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from notifier.delivery.formats import FORMATS, Format, format_of
 from notifier.delivery.formats.webhook import Webhook
@@ -8,21 +8,14 @@ from notifier.delivery.settings import Callback
 from notifier.model import OPERATOR_EVENTS, Body, DeliveryState, Event, EventType, NewDelivery, delivery_id
 
 
-def owe(
-    event: Event,
-    callbacks: Mapping[str, Callback],
-    asked: tuple[str, ...] | None,
-    *,
-    silenced: Collection[str] = (),
-) -> list[NewDelivery]:
+def owe(event: Event, callbacks: Mapping[str, Callback], asked: tuple[str, ...] | None) -> list[NewDelivery]:
     """Give the deliveries that ``event`` owes.
 
     A task's event goes to the callbacks that its watch asked for (``None``: every one), as far as they want events of
     this type. An operator event goes to every callback that wants it, except the one it is about.
 
-    A delivery is held where nothing may be sent yet: to a callback in ``silenced`` (disabled), and to one that was
-    asked for and is not configured. What an absent callback would want is unknown, so it is owed every event, as the
-    default format.
+    A delivery to a callback that was asked for and is not configured is held (the store holds those to a disabled one).
+    What an absent callback would want is unknown, so it is owed every event, as the default format.
     """
     bodies: dict[Format, Body] = {}  # callbacks that are set alike share one
     deliveries = []
@@ -31,7 +24,7 @@ def owe(
         chosen = format_of(callback) if callback else FORMATS[Webhook.name]
         if chosen not in bodies:
             bodies[chosen] = chosen.render(event)
-        state = DeliveryState.PENDING if callback and name not in silenced else DeliveryState.HELD
+        state = DeliveryState.PENDING if callback else DeliveryState.HELD
         deliveries.append(NewDelivery(delivery_id(event.event_id, name), event.event_id, name, state, bodies[chosen]))
     return deliveries
 
