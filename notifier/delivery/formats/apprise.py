@@ -13,6 +13,7 @@ import json
 import logging
 import re
 import threading
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
@@ -172,6 +173,8 @@ def _service(url: str) -> Any:
 
 def _silence() -> None:
     """Keep what libraries log from every log; Apprise still gives the warnings of one notification with its result."""
+    # What Apprise's plugins import that Python will drop is not for our users to mend.
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"apprise(\.|$)")
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
