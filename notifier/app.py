@@ -22,6 +22,7 @@ from notifier.delivery.sender import Sender, courier_to
 from notifier.delivery.settings import Callback, OnUnknown
 from notifier.facts import (
     BodyDegraded,
+    CallbackUnverified,
     DaemonStarted,
     DaemonStopped,
     DaemonStopping,
@@ -277,6 +278,11 @@ class Daemon:
         return cut_off
 
     # -- small things -------------------------------------------------------------------------------------------------
+    def _tell_unverified(self) -> None:
+        for callback in self._settings.callbacks.values():
+            if not callback.transport.tls.verify:
+                self._out.report(CallbackUnverified(callback.name))
+
     async def _tell_started(self, store: SqliteStore, reconciled: Reconciled, interrupted: int) -> None:
         live = await store.count_live()
         self._out.report(
@@ -294,6 +300,7 @@ class Daemon:
                 warnings=self._out.config_warnings,
             )
         )
+        self._tell_unverified()
         self._out.service.ready(await self._status(store))
         self._out.on_ready()
 

@@ -136,6 +136,17 @@ class DeliveryDied(AttemptFinished):
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackUnverified(Fact):
+    """A callback's TLS is not verified; told at every start, as an error so that no log level leaves it out."""
+
+    name = "callback.unverified"
+    level = "error"
+
+    callback: str
+    remedy: str = "name the receiver's certificate, or its authority's, in tls.ca_file, and take tls.verify out"
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackPaused(Fact):
     """A callback asked for less: everything owed to it waits."""
 

@@ -13,7 +13,7 @@ from notifier.config.secrets import Vault, check_token
 from notifier.config.settings import LogSettings, Settings
 from notifier.config.store_path import default_store, read_store
 from notifier.config.tasks import TaskReader
-from notifier.config.urls import check_base_url, is_in_the_clear
+from notifier.config.urls import check_base_url, is_in_the_clear, warn_of_refused_address
 from notifier.delivery.formats.contract import Format
 from notifier.delivery.settings import DEFAULT_SCHEDULE, Callback, OnUnknown
 from notifier.hubspot.account import Account
@@ -88,6 +88,7 @@ class Assembler:
             if form.base_url is not None:
                 check_base_url(form.base_url)
                 rest["base_url"] = form.base_url.rstrip("/")
+                warn_of_refused_address(form.base_url, path, self.report)
                 if is_in_the_clear(form.base_url):
                     self.report.warn(
                         path, "http:// to another machine: everyone on the way can read the token", "use https://"

@@ -13,7 +13,8 @@ from notifier.config.problems import Report
 from notifier.config.schema import CallbackForm, HeaderForm
 from notifier.config.secrets import Vault, check_header_value, check_signing_secret
 from notifier.config.suggest import choices
-from notifier.config.urls import is_in_the_clear
+from notifier.config.transport import PROXY_SPELLINGS, TransportReader
+from notifier.config.urls import is_in_the_clear, warn_of_refused_address
 from notifier.delivery.formats.contract import Format
 from notifier.delivery.settings import DEFAULT_EVENTS, Callback, OnUnknown
 from notifier.delivery.signing import MAKE_SECRET
@@ -59,6 +60,8 @@ class CallbackReader:
         url = self._url(path, form, traits)
         secrets = self._secrets(path, form, traits)
         headers = self._headers(path, form.headers or {})
+        reader = TransportReader(self.vault, self.report)
+        transport, auth = reader.transport(path, form, url), reader.auth(path, form)
         events = self._events(path, form)
         if traits is None:
             return None
@@ -66,8 +69,8 @@ class CallbackReader:
         set_as = options.read(path, form, traits, events)
         if url is None:
             return None
-        numbers = self._numbers(form, traits)
-        return Callback(name, url, format_, secrets, headers, events, options=set_as, **numbers)
+        more = {**self._numbers(form, traits), "transport": transport, "auth": auth}
+        return Callback(name, url, format_, secrets, headers, events, options=set_as, **more)
 
     def _numbers(self, form: CallbackForm, traits: Format) -> dict[str, Any]:
         own = {key: getattr(form, key) for key in ("timeout", "concurrency", "rate", "max_attempts")}
@@ -85,6 +88,8 @@ class CallbackReader:
         if url and is_in_the_clear(url.reveal()):
             message = "http:// to another machine: everyone on the way can read what is sent"
             self.report.warn((*path, key), message, "use https://")
+        if url and not any(name in self.report.keys(*path) for name in PROXY_SPELLINGS):
+            warn_of_refused_address(url.reveal(), (*path, key), self.report)
         return url
 
     def _secrets(self, path: Path, form: CallbackForm, traits: Format | None) -> tuple[Secret, ...]:
@@ -134,6 +139,8 @@ class CallbackReader:
             )
         elif lower in RESERVED_HEADERS:
             self.report.error(path, f"the header {name} is set by notifier itself", "leave it out", on_key=True)
+        elif lower == "authorization" and "auth" in self.report.keys(*path[:2]):
+            self.report.error(path, "`auth` says what this header holds", "keep one of the two", on_key=True)
         elif first != path:
             message = f"the header {name} stands here again; it is already on line {self.report.line_of(first)}"
             self.report.error(path, message, "keep one of the two; case makes no difference", on_key=True)

@@ -123,6 +123,13 @@ def _whole(least: int, most: int) -> PlainValidator:
     return _reads(read, {"anyOf": [{"type": "integer", "minimum": least, "maximum": most}, _VARIABLE_SCHEMA]})
 
 
+def _switch(value: Any) -> bool:
+    scalar = scalar_of(value)
+    if scalar.text.lower() not in {"true", "false"} or not (scalar.type is ScalarType.BOOL or scalar.variables):
+        raise Mistake(f"expected true or false, got {scalar.shown}", "write true or false, without quotes")
+    return scalar.text.lower() == "true"
+
+
 def _duration(least: float, most: float) -> PlainValidator:
     """Make the reader of a duration from ``least`` to ``most`` seconds."""
 
@@ -162,6 +169,7 @@ Text = Annotated[str, _reads(text_of, _WRITTEN)]
 Written = Annotated[Scalar, _reads(filled_scalar, {"type": "string"})]
 TaskId = Annotated[str, _reads(task_id, _WRITTEN)]
 Label = Annotated[str, _reads(_label, _WRITTEN)]
+Switch = Annotated[bool, _reads(_switch, {"anyOf": [{"type": "boolean"}, _VARIABLE_SCHEMA]})]
 Rate = Annotated[RateLimit, _reads(_rate, _patterned(units.RATE_PATTERN))]
 ApiVersion = Annotated[str, _reads(_api_version, _patterned(_API_VERSION.pattern))]
 OnUnknownWord = Annotated[str, _choice("retry", "hold")]

@@ -16,7 +16,7 @@ from notifier.model import EventType
 LONGEST_FILE = 1 << 20  # bytes; a format may want less
 
 # What means nothing where notifier sends no HTTP of its own.
-HTTP_KEYS = ("headers",)
+HTTP_KEYS = ("headers", "auth", "tls", "proxy", "proxy_file", "proxy_credential")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from notifier.model import EventType
 
 _SPELLINGS = {
     "AccountForm": (("token", True),),
-    "CallbackForm": (("url", True), ("secret", False)),
+    "CallbackForm": (("url", True), ("secret", False), ("proxy", False)),
+    "BasicForm": (("password", True),),
 }
 _NAME = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"}
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
@@ -43,6 +44,8 @@ def _name_registries(forms: dict[str, Any]) -> None:
     forms["TaskForm"]["properties"]["kind"] |= _words([*known.kinds])
     forms["TaskForm"]["required"] = ["id"]
     forms["HeaderForm"] |= {"minProperties": 1, "maxProperties": 1}
+    forms["AuthForm"] |= {"minProperties": 1, "maxProperties": 1}
+    forms["BasicForm"]["required"] = ["username"]
     events = forms["CallbackForm"]["properties"]["events"]
     events["examples"] = [[*EventType]]
 

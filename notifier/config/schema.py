@@ -24,6 +24,7 @@ from notifier.config.fields import (
     Rate,
     RequestCost,
     RequestTime,
+    Switch,
     TaskId,
     Text,
     Written,
@@ -86,6 +87,37 @@ class HeaderForm(_Form):
     )
 
 
+class TlsForm(_Form):
+    """Whose certificates are believed, and the one we show. Files are PEM; relative names start at this file's folder."""
+
+    ca_file: Text | None = Field(default=None, description="Certificates trusted instead of the public authorities.")
+    cert_file: Text | None = Field(default=None, description="Our certificate, with its chain.")
+    key_file: Text | None = Field(default=None, description="Its private key, where cert_file does not hold it.")
+    verify: Switch | None = Field(default=None, description="false believes whoever answers.")
+
+
+class BasicForm(_Form):
+    """User and password. Exactly one of password, password_file and password_credential is given."""
+
+    username: Written | None = Field(default=None, description="The user.")
+    password: Written | None = Field(default=None, description="The password.")
+    password_file: Written | None = Field(default=None, description="A file that holds the password.")
+    password_credential: Written | None = Field(
+        default=None, description="The name of a systemd credential that holds the password."
+    )
+
+
+class AuthForm(_Form):
+    """What the Authorization header says. Exactly one key is given."""
+
+    bearer: Written | None = Field(default=None, description="A bearer token.")
+    bearer_file: Written | None = Field(default=None, description="A file that holds the token.")
+    bearer_credential: Written | None = Field(
+        default=None, description="The name of a systemd credential that holds the token."
+    )
+    basic: Block[BasicForm] | None = Field(default=None, description="User and password.")
+
+
 class CallbackForm(_Form):
     """A destination. Exactly one of url, url_file and url_credential is given, and at most one spelling of secret."""
 
@@ -105,6 +137,15 @@ class CallbackForm(_Form):
     )
     headers: Block[dict[str, Annotated[HeaderForm | None, BeforeValidator(_short_header)]]] | None = Field(
         default=None, description="Headers to send besides our own."
+    )
+    auth: Block[AuthForm] | None = Field(default=None, description="What the Authorization header says.")
+    tls: Block[TlsForm] | None = Field(default=None, description="Whose certificates are believed, and our own.")
+    proxy: Written | None = Field(
+        default=None, description="The URL of an HTTP proxy, with user and password if need be."
+    )
+    proxy_file: Written | None = Field(default=None, description="A file that holds the proxy's URL.")
+    proxy_credential: Written | None = Field(
+        default=None, description="The name of a systemd credential that holds the proxy's URL."
     )
     template: Written | None = Field(default=None, description="The body, as a Jinja template.")
     template_file: Written | None = Field(default=None, description="A file that holds the template.")
@@ -206,13 +247,18 @@ _FORMS: dict[Path, type[_Form]] = {
     ("accounts", "*"): AccountForm,
     ("callbacks", "*"): CallbackForm,
     ("callbacks", "*", "headers", "*"): HeaderForm,
+    ("callbacks", "*", "auth"): AuthForm,
+    ("callbacks", "*", "auth", "*"): BasicForm,
+    ("callbacks", "*", "tls"): TlsForm,
     ("tasks", "*"): TaskForm,
     ("polling",): PollingForm,
     ("delivery",): DeliveryForm,
     ("retention",): RetentionForm,
     ("log",): LogForm,
 }
-_SECRET_KEYS = frozenset({"token", "url", "secret", "value", "headers"})
+_SECRET_KEYS = frozenset(
+    {"token", "url", "secret", "value", "headers", "auth", "bearer", "basic", "username", "password", "proxy"}
+)
 
 
 def form_at(path: Path) -> type[_Form] | None:
@@ -233,7 +279,7 @@ def leads_to_secret(path: Path) -> bool:
     """Tell whether the value at ``path`` is a secret, or says where one is kept."""
     if len(path) < 3 or path[0] not in {"accounts", "callbacks"}:
         return False
-    return path[2] == "headers" or str(path[2]).partition("_")[0] in _SECRET_KEYS
+    return path[2] == "tls" or str(path[2]).partition("_")[0] in _SECRET_KEYS
 
 
 def _without_numbers(path: Path) -> Path:

@@ -1,13 +1,14 @@
 """The configuration as the rest of the program sees it: frozen values, everything filled in."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from notifier.delivery.settings import Callback
+from notifier.delivery.settings import Basic, Bearer, Callback
 from notifier.hubspot.account import Account
 from notifier.model import WatchRequest
 from notifier.polling.settings import PollingSettings
@@ -61,6 +62,29 @@ def _callback_secrets(callback: Callback) -> Iterator[str]:
         yield value.reveal()
         if " " in value.reveal():
             yield value.reveal().partition(" ")[2]  # without its scheme: Bearer, Basic
+    yield from _auth_secrets(callback.auth)
+    if callback.transport.proxy:
+        yield from _proxy_secrets(callback.transport.proxy.reveal())
+
+
+def _auth_secrets(auth: Bearer | Basic | None) -> Iterator[str]:
+    if auth is not None:
+        yield auth.header.reveal().partition(" ")[2]
+    if isinstance(auth, Basic):
+        yield auth.username.reveal()
+        yield auth.password.reveal()
+
+
+def _proxy_secrets(url: str) -> Iterator[str]:
+    """Give what a proxy is shown, in each of its forms: in the URL, as it is, and as the header has it."""
+    netloc = urlsplit(url).netloc
+    if "@" not in netloc:
+        return
+    written = netloc.rpartition("@")[0]
+    user, _, password = written.partition(":")
+    plain = f"{unquote(user)}:{unquote(password)}"
+    yield from (url, written, plain, user, password, unquote(user), unquote(password))
+    yield b64encode(plain.encode()).decode()
 
 
 def _secret_path(url: str) -> Iterator[str]:

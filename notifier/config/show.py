@@ -7,11 +7,12 @@ import yaml
 
 from notifier.config.settings import Settings
 from notifier.config.units import rate_text, span_text
-from notifier.delivery.settings import Callback
+from notifier.delivery.settings import Basic, Bearer, Callback
 from notifier.hubspot.account import Account
 from notifier.model import WatchRequest
 from notifier.polling.settings import PollingSettings
-from notifier.secret import MASK
+from notifier.secret import MASK, Secret
+from notifier.transport import Tls
 
 
 def shown(settings: Settings) -> dict[str, Any]:
@@ -62,6 +63,9 @@ def _callback(callback: Callback) -> dict[str, Any]:
         "url": shown_url(callback.url.reveal()),
         "secret": [str(secret) for secret in callback.secrets],
         "headers": {name: str(value) for name, value in callback.headers.items()},
+        "auth": _auth(callback.auth),
+        "tls": _tls(callback.transport.tls),
+        "proxy": _proxy(callback.transport.proxy),
         "events": list(callback.events),
         "timeout": span_text(callback.timeout),
         "on_unknown": str(callback.on_unknown),
@@ -69,6 +73,21 @@ def _callback(callback: Callback) -> dict[str, Any]:
         "rate": rate_text(callback.rate),
         "max_attempts": callback.max_attempts,
     }
+
+
+def _auth(auth: Bearer | Basic | None) -> dict[str, Any] | None:
+    if isinstance(auth, Basic):
+        return {"basic": {"username": str(auth.username), "password": str(auth.password)}}
+    return {"bearer": str(auth.token)} if auth else None
+
+
+def _tls(tls: Tls) -> dict[str, Any]:
+    files = {"ca_file": tls.ca_file, "cert_file": tls.cert_file, "key_file": tls.key_file}
+    return {**{key: file and str(file) for key, file in files.items()}, "verify": tls.verify}
+
+
+def _proxy(proxy: Secret | None) -> str | None:
+    return shown_url(proxy.reveal()).removesuffix(f"/{MASK}") if proxy else None
 
 
 def _task(task: WatchRequest) -> dict[str, Any]:

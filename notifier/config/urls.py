@@ -2,9 +2,12 @@
 
 import ipaddress
 import re
+import socket
 from urllib.parse import SplitResult, urlsplit
 
-from notifier.config.problems import Mistake
+from notifier.config.nodes import Path
+from notifier.config.problems import Mistake, Report
+from notifier.delivery.egress import CONFIGURED, Address
 
 LONGEST_URL = 4096
 
@@ -31,6 +34,38 @@ def check_base_url(text: str) -> None:
     check_url(text)
     if "?" in text:
         raise Mistake("the base URL has a query", "leave out the ? and what follows it")
+
+
+def check_proxy(text: str) -> None:
+    """Refuse what is not the URL of an HTTP proxy, with or without user and password. Never quotes it.
+
+    :raises Mistake: for another scheme, no host, a path, a query or fragment, spaces.
+    """
+    if text.partition(":")[0].lower().startswith("socks"):
+        raise Mistake("SOCKS proxies can't be used", "name an http:// or https:// proxy")
+    parts = _split(text)
+    if parts.path not in {"", "/"} or "?" in text or "#" in text:
+        raise Mistake("a proxy's URL has nothing after its port", "write http://proxy.example.com:3128")
+
+
+def warn_of_refused_address(url: str, path: Path, report: Report) -> None:
+    """Warn where a URL names an address that is never connected to. Names are judged when they are resolved."""
+    address = _literal_address(urlsplit(url).hostname or "")
+    refusal = CONFIGURED.refusal(address) if address else None
+    if refusal:
+        report.warn(path, f"nothing is ever sent to {address}: it is {refusal}", "name another machine")
+
+
+def _literal_address(host: str) -> Address | None:
+    """Read an address in every spelling that the system's resolver takes for one: 2852039166 is 169.254.169.254."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass  # no usual spelling
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
 
 
 def _split(text: str) -> SplitResult:
