@@ -107,6 +107,16 @@ async def test_a_receiver_that_hangs(tmp_path: Path) -> None:
         assert counts == {("erp", DeliveryState.DELIVERED): 16}
 
 
+async def test_one_probe_at_a_time(tmp_path: Path) -> None:
+    """However many attempts a callback may have in flight, half-open it gets one."""
+    async with rig(tmp_path) as it:
+        it.receiver.script(*["hang"] * 99)
+        erp = webhook(it.receiver_url + "/hook", timeout=0.2, max_attempts=99)
+        async with it.daemon(it.settings(ended(it, 16), [erp])):
+            await it.facts.wait_for("breaker.opened", 3)
+        assert len(it.receiver.arrivals) <= 5 + erp.concurrency - 1 + 2
+
+
 async def test_a_probe_that_gets_429(tmp_path: Path) -> None:
     """Somebody answers, so the breaker closes; what was asked for is a pause, and that is kept."""
     async with rig(tmp_path) as it:
