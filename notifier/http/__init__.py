@@ -5,7 +5,8 @@ takes a connection from another. Failures are values that say how far the reques
 raises. Redirects are never followed, cookies never kept, compressed answers not asked for; whatever the other side
 sends, an exchange ends at its deadline and takes no more than its bytes.
 
-The way of a request: ``targets`` reads its URL, ``proxies`` says who is asked to pass it on, ``dialing`` resolves,
+httpx is in front (``client``), a transport of our own underneath (``pool``).
+The way of a request through it: ``targets`` reads its URL, ``proxies`` says who is asked to pass it on, ``dialing`` resolves,
 checks and connects, ``tls`` shakes hands, ``connection`` writes and reads, ``course`` says what became of it.
 """
 

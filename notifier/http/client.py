@@ -1,29 +1,20 @@
-"""Keep-alive connections to one origin."""
-
-from typing import NamedTuple
+"""Requests out, answers or failures back: httpx, over a transport of our own."""
 
 import anyio
+import httpx
 
-from notifier.http.connection import Connection, Message
-from notifier.http.course import Answer, Course
-from notifier.http.dialing import Dialer, Judge, Resolve, close, resolve
-from notifier.http.messages import Failure, Request, Response, Trouble
-from notifier.http.proxies import Proxies, Proxy
-from notifier.http.targets import Origin, Target, read_target
+from notifier.http.course import Course
+from notifier.http.dialing import Dialer, Judge, Resolve, resolve
+from notifier.http.messages import Failure, Reason, Request, Response, Trouble
+from notifier.http.pool import Pool
+from notifier.http.proxies import Proxies
 from notifier.http.tls import make_context
 from notifier.transport import Transport
 
-LONGEST_IDLE = 30.0  # seconds; many servers close what is idle for a minute
-
 _DEFAULT = Transport()
 
-
-class _Idle(NamedTuple):
-    """A connection that waits to be used again."""
-
-    origin: Origin
-    since: float  # seconds, of the event loop's clock
-    connection: Connection
+# What every request says that does not say otherwise: nothing of the library, and no wish for compressed answers.
+_HEADERS = {"accept": "*/*", "accept-encoding": "identity"}
 
 
 class Http:
@@ -36,10 +27,13 @@ class Http:
     def __init__(
         self, *, max_connections: int, judge: Judge, transport: Transport = _DEFAULT, resolve: Resolve = resolve
     ) -> None:
-        self._slots = anyio.CapacityLimiter(max_connections)
-        self._proxies = Proxies(transport)
-        self._dialer = Dialer(judge=judge, resolve=resolve, context=make_context(transport.tls))
-        self._idle: list[_Idle] = []  # the one used last comes last
+        dialer = Dialer(judge=judge, resolve=resolve, context=make_context(transport.tls))
+        pool = Pool(max_connections=max_connections, dialer=dialer, proxies=Proxies(transport))
+        # The caller's deadline bounds the whole exchange; proxies are the pool's matter.
+        self._client = httpx.AsyncClient(transport=pool, timeout=httpx.Timeout(None), trust_env=False)
+        self._client.headers = httpx.Headers(_HEADERS)
+        for name in ("connection", "user-agent"):  # what httpx adds of its own
+            del self._client.headers[name]
 
     async def exchange(self, request: Request, *, deadline: float, max_bytes: int) -> Response | Failure:
         """Send ``request`` and read the answer, all within ``deadline`` seconds and ``max_bytes`` of body.
@@ -49,57 +43,24 @@ class Http:
         course = Course()
         try:
             with anyio.move_on_after(deadline):
-                return (await self._exchange(request, course, max_bytes)).response(max_bytes)
-            trouble = course.timed_out(deadline)
+                await self._client.send(self._prepared(request, course, max_bytes))
+            trouble = course.timed_out(deadline)  # of no account when the answer came
         except Trouble as error:
             trouble = error
         return course.ended(trouble, max_bytes)
 
+    def _prepared(self, request: Request, course: Course, max_bytes: int) -> httpx.Request:
+        extensions = {"course": course, "max_bytes": max_bytes}
+        try:
+            return self._client.build_request(
+                request.method, request.url, headers=dict(request.headers), content=request.body, extensions=extensions
+            )
+        except httpx.InvalidURL:
+            raise Trouble(Reason.INVALID_URL, "the URL can't be read") from None
+        except ValueError:
+            # It quotes nothing: a header may be a secret.
+            raise Trouble(Reason.INVALID_REQUEST, "a header can't stand in a request") from None
+
     async def aclose(self) -> None:
         """Close every connection."""
-        while self._idle:
-            await close(self._idle.pop().connection.stream)
-
-    async def _exchange(self, request: Request, course: Course, max_bytes: int) -> Answer:
-        target = read_target(request.url)
-        proxy = self._proxies.of(target.origin)
-        async with self._slots:
-            connection = await self._reused(target.origin)
-            if connection is None:
-                connection = Connection(await self._dialer.dial(target.origin, proxy, course))
-            try:
-                return await connection.exchange(_message(request, target, proxy), course, max_bytes)
-            finally:
-                await self._put_back(target.origin, connection)
-
-    async def _reused(self, origin: Origin) -> Connection | None:
-        """Take the connection used last that is still good; what is found to be none is closed."""
-        oldest = anyio.current_time() - LONGEST_IDLE
-        while self._idle and self._idle[0].since < oldest:
-            await close(self._idle.pop(0).connection.stream)
-        while self._idle:
-            idle = self._idle.pop()
-            if idle.origin == origin and idle.connection.is_quiet():
-                return idle.connection
-            await close(idle.connection.stream)
-        return None
-
-    async def _put_back(self, origin: Origin, connection: Connection) -> None:
-        if connection.reusable:
-            self._idle.append(_Idle(origin, anyio.current_time(), connection))
-        else:
-            await close(connection.stream)
-
-
-def _message(request: Request, target: Target, proxy: Proxy | None) -> Message:
-    """Add what every request has. Compressed answers are not asked for."""
-    own = {name.lower() for name in request.headers}
-    forwarded = proxy is not None and proxy.forwards(target.origin)
-    added = {"host": target.host, "accept": "*/*", "accept-encoding": "identity"}
-    if request.body or request.method != "GET":
-        added["content-length"] = str(len(request.body))
-    if proxy and forwarded and proxy.authorization:
-        added["proxy-authorization"] = proxy.authorization
-    headers = [(name, value) for name, value in added.items() if name not in own]
-    asked_for = target.absolute if forwarded else target.path
-    return Message(request.method, asked_for, [*headers, *request.headers.items()], request.body)
+        await self._client.aclose()

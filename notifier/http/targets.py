@@ -36,7 +36,7 @@ class Target:
         return f"{self.origin.scheme}://{self.host}{self.path}"
 
 
-def read_target(url: str) -> Target:
+def read_target(url: str | httpx.URL) -> Target:
     """Take ``url`` apart; user and password are left out.
 
     :raises Trouble: when no request can be sent there. It quotes nothing: a URL may be a secret.
