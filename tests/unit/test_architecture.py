@@ -110,6 +110,7 @@ NEEDED_NAMES = {
     ("log/sinks.py", "info"): "structlog calls the method that is named for the level",
     ("simulator/wire.py", "data_received"): "asyncio.Protocol's method",
     ("simulator/wire.py", "data"): "its argument",
+    ("http/pool.py", "handle_async_request"): "the method of httpx's transports",
 }
 
 SLOW_TO_IMPORT = {"apprise", "jinja2", "pydantic", "httpx", "apscheduler", "rich", "yaml", "anyio", "structlog", "sqlite3", "asyncio"}
