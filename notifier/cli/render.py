@@ -6,7 +6,7 @@ import time
 
 import click
 
-from notifier.cli.output import config_option, json_option, print_json
+from notifier.cli.output import config_option, harmless, json_option, print_json
 from notifier.cli.session import known_callback, with_store
 from notifier.config import find, load
 from notifier.delivery.formats import format_of
@@ -43,7 +43,10 @@ def render(name: str, event_id: str | None, event_type: str | None, config_path:
         return
     if shown.degraded:
         click.echo(f"{name}: {shown.degraded}; the default format is sent instead", err=True)
-    click.echo(shown.body, nl=sys.stdout.isatty())
+    if sys.stdout.isatty():
+        click.echo(harmless(shown.body.decode("utf-8", "replace")))
+    else:
+        click.echo(shown.body, nl=False)
 
 
 async def _claim(store: SqliteStore, event_id: str, callback: Callback) -> Claim:
