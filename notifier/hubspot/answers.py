@@ -220,7 +220,7 @@ def _throttled(body: _Body, told: float | None, strikes: int, about: _About) -> 
 def _read_body(response: http.Response) -> _Body:
     """Read the body; ``None`` when there is none."""
     if response.truncated:
-        return Illegible("truncated", "longer than what is read, or it did not unpack")
+        return Illegible("truncated", "broken off, longer than what is read, or packed so that it can't be read")
     return read_object(response.body) if response.body.strip() else None
 
 

@@ -120,7 +120,7 @@ async def test_metadata_is_off_limits(tmp_path: Path) -> None:
             await it.facts.wait_for("delivery.died")
         _, [attempt] = await recorded(it)
     assert (attempt.reach, attempt.reason) == ("not_sent", "address_refused")
-    assert attempt.answer == "::ffff:a9fe:a9fe is link-local"
+    assert (attempt.answer or "").endswith(" is link-local")
 
 
 async def test_through_a_proxy(tmp_path: Path) -> None:
