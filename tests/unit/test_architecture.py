@@ -113,7 +113,19 @@ NEEDED_NAMES = {
     ("http/pool.py", "handle_async_request"): "the method of httpx's transports",
 }
 
-SLOW_TO_IMPORT = {"apprise", "jinja2", "pydantic", "httpx", "apscheduler", "rich", "yaml", "anyio", "structlog", "sqlite3", "asyncio"}
+SLOW_TO_IMPORT = {
+    "apprise",
+    "jinja2",
+    "pydantic",
+    "httpx",
+    "apscheduler",
+    "rich",
+    "yaml",
+    "anyio",
+    "structlog",
+    "sqlite3",
+    "asyncio",
+}
 
 
 @cache

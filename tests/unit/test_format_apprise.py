@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from notifier.delivery.formats import FORMATS
-from notifier.delivery.formats.apprise import TYPES, Threads
+from notifier.delivery.formats.apprise import TYPES, Threads, _why
 from notifier.delivery.samples import CHECKED_AT, sample_event
 from notifier.delivery.settings import Callback, OnUnknown
 from notifier.delivery.verdict import Case, Delivered, Hold, RetryAt, decide
@@ -183,6 +183,18 @@ async def test_nothing_of_the_url_is_told(capfd: pytest.CaptureFixture[str], cap
     out, err = capfd.readouterr()
     for text in (*map(shown, exchanges), out, err, caplog.text):
         assert not [word for word in (CANARY, "canary", PASSWORD) if word in text]
+
+
+def test_what_apprise_says_is_masked() -> None:
+    """Whole, in parts, as it is written and as it is meant: a plugin may quote any of it."""
+    url = "slack://bot%2Dname@T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#channel?key=0123456789"
+    said = [
+        f"POST {url}",
+        "bot-name got invalid_auth for TIiajkdnlazkcOXrIdevi7FQ",
+        "at https://other.example/0123456789",
+    ]
+    assert _why(url, said) == "POST **** **** got invalid_auth for **** at ****"
+    assert _why(url, []) == "Apprise did not succeed and does not say why"
 
 
 @pytest.mark.parametrize(
