@@ -1,5 +1,7 @@
 """Requests out, answers or failures back: httpx, over a transport of our own."""
 
+import logging
+
 import anyio
 import httpx
 
@@ -10,6 +12,9 @@ from notifier.http.pool import Pool
 from notifier.http.proxies import Proxies
 from notifier.http.tls import make_context
 from notifier.transport import Transport
+
+# httpx logs each request's whole URL at INFO, and a Slack URL is a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _DEFAULT = Transport()
 

@@ -18,7 +18,7 @@ from notifier.http.tls import words_of
 # What is taken from the socket at once: little, because it is parsed without letting anybody else run.
 AT_ONCE = 16 * 1024  # bytes
 
-# A longer head of an answer is refused.
+# A longer head of an answer is refused, as soon as so much of it has come that it is not whole.
 LONGEST_HEAD = 64 * 1024  # bytes
 
 # What an answer may have beside its body: interim answers, the head, the frames of chunks, trailers.
