@@ -63,7 +63,7 @@ MISTAKES = [
     ("userinfo", ACCOUNT + "callbacks:\n  erp: {format: slack, url: 'https://u:p@x/'}\n", "3:29", "callbacks.erp.url", "user or password", "headers"),
     ("url with space", ACCOUNT + "callbacks:\n  erp: {format: slack, url: 'https://x/ y'}\n", "3:29", "callbacks.erp.url", "spaces", "%20"),
     ("slack secret", ACCOUNT + f"callbacks:\n  ops: {{format: slack, url: https://x/, secret: {SIGNING}}}\n", "3:41", "callbacks.ops.secret", "slack signs nothing", "leave it out"),
-    ("unknown format", ACCOUNT + "callbacks:\n  ops: {format: apprise, url: https://x/}\n", "3:17", "callbacks.ops.format", "unknown format", "webhook, slack"),
+    ("unknown format", ACCOUNT + "callbacks:\n  ops: {format: telegraph, url: https://x/}\n", "3:17", "callbacks.ops.format", "unknown format", "webhook, slack"),
     ("no whsec_", ACCOUNT + "callbacks:\n  erp: {url: https://x/, secret: abc}\n", "3:34", "callbacks.erp.secret", "begins with whsec_", "notifier callback secret"),
     ("not base64", ACCOUNT + "callbacks:\n  erp: {url: https://x/, secret: whsec_!}\n", "3:34", "callbacks.erp.secret", "not base64", "notifier callback secret"),
     ("short secret", ACCOUNT + "callbacks:\n  erp: {url: https://x/, secret: [whsec_QUFB]}\n", "3:35", "callbacks.erp.secret[0]", "3 bytes; 24 to 64", "notifier callback secret"),
