@@ -94,7 +94,9 @@ def _secret_path(url: str) -> Iterator[str]:
     if len(target) >= SHORTEST_SECRET_PATH:
         yield target
     # Receivers quote the end of a path, or write its slashes as \/ or %2F: what is secret in it is masked alone, too.
-    for part in re.split(r"[/?&=;]", target):
+    # In a URL of Apprise's a token may stand where the host would.
+    secret_part = target if parts.scheme in {"http", "https"} else f"{parts.netloc}/{target}"
+    for part in re.split(r"[/?&=;:@]", secret_part):
         if LOOKS_SECRET.fullmatch(part):
             yield part
             yield unquote(part)

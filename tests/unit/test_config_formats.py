@@ -10,6 +10,7 @@ from notifier.config import load, shown
 from notifier.delivery.formats import format_of
 from notifier.delivery.samples import CHECKED_AT, sample_event
 from notifier.model import EventType
+from notifier.secret import redactor
 
 TEAM = """\
   team:
@@ -136,6 +137,9 @@ def test_apprise_urls(tmp_path: Path) -> None:
     team = answer.settings.callbacks["team"]
     assert (team.format, team.url.reveal()) == ("apprise", "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js")
     assert shown(answer.settings)["callbacks"]["team"]["url"] == "discord://****"
+    assert redactor(answer.settings.secret_values())("JHMHI8qBe7bk2ZwO5U711o3dV_js") == "****"
+    slack = loaded(tmp_path, apprise("slack://bot@T1JJ3T3L2A1B/A1BRTD4JDA1B/TIiajkdnlazkcOXrIdevi7FQ"))
+    assert redactor(slack.settings.secret_values())("for T1JJ3T3L2A1B") == "for ****"
     assert answer.warnings == ()
     for url in ("nonsense://4174216298/x", "discord://", "plain text"):
         error = only_error(tmp_path, apprise(f'"{url}"'))
