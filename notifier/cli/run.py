@@ -20,8 +20,8 @@ from notifier.secret import redactor
 from notifier.systemd import JournalSocket, ServiceState, dump_stacks_when_aborted, watchdog_interval
 from notifier.telemetry import Telemetry, crashed
 
-# After a second signal the process ends within so many seconds, whatever a thread of it is stuck in.
-SECOND_SIGNAL_PATIENCE = 2.0
+# After a drain, and after a second signal, the process ends within so many seconds, whatever a thread of it is stuck in.
+THREAD_PATIENCE = 2.0
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -92,6 +92,7 @@ async def run_until_signalled(daemon: Daemon) -> int:
 
             group.start_soon(watch_signals)
             await daemon.run(stopping)
+            _end_without_fail(code)  # a name server that hangs keeps a thread, and all is done
             group.cancel_scope.cancel()
     return code
 
@@ -105,6 +106,6 @@ async def _next_signal(signals: AsyncIterator[signal.Signals]) -> signal.Signals
 
 
 def _end_without_fail(code: int) -> None:
-    timer = threading.Timer(SECOND_SIGNAL_PATIENCE, os._exit, (code,))
+    timer = threading.Timer(THREAD_PATIENCE, os._exit, (code,))
     timer.daemon = True
     timer.start()
