@@ -1,6 +1,10 @@
 """Nouns to put into a store."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from notifier.model import (
     Body,
@@ -45,3 +49,12 @@ def a_telling(watch: Watch, *callbacks: str, state: DeliveryState = DeliveryStat
 
 def ended(watch: Watch) -> Watch:
     return replace(watch, state=WatchState.ENDED, outcome=Outcome.SUCCEEDED, ended_at=NOW + 5, polls=watch.polls + 1)
+
+
+@contextmanager
+def hold_file(path: Path) -> Iterator[None]:
+    """Write to a store's file as another program, and be slow about it: nobody else can, meanwhile."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
