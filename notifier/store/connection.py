@@ -87,8 +87,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         _refuse_foreign(
             connection, path
         )  # before anything is written: the next line would change another program's file
-        # Only before a file's first page, which the next line writes: what pruning frees can be given back.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        # What pruning frees can be given back. Only before a file's first page, which the next line writes; said again of
+        # an old file it would be a commit, which waits for other writers and wakes the daemon.
+        if connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

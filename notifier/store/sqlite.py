@@ -8,7 +8,7 @@ import json
 import math
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,8 @@ async def open_sqlite(
         if daemon:
             stack.enter_context(LockFile(path))
         writer = stack.enter_context(closing(open_file(path, create=create, daemon=daemon)))
+        if not daemon:
+            writer.execute(f"PRAGMA busy_timeout = {int(COMMAND_PATIENCE * 100)}")  # several tries within its patience
         reader = stack.enter_context(closing(open_reader(path)))
         committer = Committer(writer, on_stuck, patience=math.inf if daemon else COMMAND_PATIENCE)
         async with anyio.create_task_group() as group:
@@ -76,8 +78,9 @@ async def open_sqlite(
             try:
                 yield SqliteStore(path, reader, committer)
             finally:
-                with anyio.move_on_after(DRAIN_LIMIT, shield=True):
-                    await committer.submit(lambda _connection: None)  # what was asked before it is on disk
+                # What was asked before it is then on disk. Where it fails, those who asked have heard why.
+                with anyio.move_on_after(DRAIN_LIMIT, shield=True), suppress(sqlite3.Error):
+                    await committer.submit(lambda _connection: None)
                 committer.stop()
 
 

@@ -5,12 +5,13 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import anyio
 import pytest
-from anyio import to_thread
-from samples import NOW, a_telling, a_watch, ended
+from anyio import from_thread, to_thread, wait_all_tasks_blocked
+from samples import NOW, a_telling, a_watch, ended, hold_file
 
 from notifier.errors import StoreError, StoreLocked, StoreTooNew, StoreUnusable
 from notifier.store.committer import Committer
@@ -110,6 +111,16 @@ class TestOpening:
             assert connection.execute("PRAGMA user_version").fetchone()[0] == newest + 1
             assert connection.execute("SELECT colour FROM watches").fetchall() == [(None,)]
         connection.close()
+
+    async def test_opening_writes_nothing(self, path: Path) -> None:
+        """Who only looks neither waits for a writer nor wakes the daemon."""
+        async with open_sqlite(path, daemon=True) as store:
+            await store.add_watch(a_watch("a"))
+            assert not await store.changed_elsewhere()
+            await open_once(path, daemon=False)
+            assert not await store.changed_elsewhere()
+            with hold_file(path), anyio.fail_after(1):
+                open_reader(path).close()
 
     async def test_a_failed_migration_changes_nothing(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """All of a migration or none of it."""
@@ -237,6 +248,66 @@ class TestCommits:
             assert [watch.label for watch in await store.watches_of_task("big")] == [big]
             assert len(await store.find_deliveries()) == 1
         assert told == ["database or disk is full"]
+
+    async def test_another_writer_is_waited_out(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Somebody's slow transaction outlasts SQLite's own patience: a daemon waits for ever, and says so once."""
+        monkeypatch.setattr("notifier.store.connection.BUSY_TIMEOUT", 0.01)
+        monkeypatch.setattr("notifier.store.committer.PASSING_PAUSE", 0.01)
+        told: list[str] = []
+        async with open_sqlite(path, daemon=True, on_stuck=told.append) as store, anyio.create_task_group() as group:
+            with hold_file(path):
+                group.start_soon(store.add_watch, a_watch("a"))
+                with anyio.fail_after(5):
+                    while not told:
+                        await anyio.sleep(0.005)
+                await anyio.sleep(0.1)
+                assert store.stuck
+            with anyio.fail_after(5):
+                while not await store.watches_of_task("a"):
+                    await anyio.sleep(0.005)
+        assert told == ["database is locked"]
+
+    async def test_a_command_waits_for_another_writer_so_long(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Then it ends, with one clear line, and closes although it can't write any more."""
+        monkeypatch.setattr("notifier.store.sqlite.COMMAND_PATIENCE", 0.1)
+        monkeypatch.setattr("notifier.store.committer.PASSING_PAUSE", 0.01)
+        async with open_sqlite(path, daemon=True) as beside:
+            expected = pytest.RaisesExc(StoreUnusable, match="another program holds the file")
+            with hold_file(path), anyio.fail_after(2), pytest.RaisesGroup(expected, flatten_subgroups=True):
+                async with open_sqlite(path, daemon=False) as store:
+                    await store.add_watch(a_watch("a"))
+            assert await beside.find_watches() == []
+
+    async def test_who_is_cancelled_can_still_save(self, path: Path) -> None:
+        """Commits go on for those who shield what they must put on record."""
+        with anyio.CancelScope() as scope:
+            async with open_sqlite(path, daemon=True) as store:
+                scope.cancel()
+                with anyio.move_on_after(5, shield=True):
+                    await store.add_watch(a_watch("a"))
+        async with open_sqlite(path, daemon=True) as store:
+            assert len(await store.find_watches()) == 1
+
+    async def test_what_was_asked_for_is_on_disk_when_the_store_is_closed(self, path: Path) -> None:
+        """A commit is slow, and others wait behind it: closing waits for them."""
+        begun, go_on = anyio.Event(), threading.Event()
+
+        def slow(_connection: sqlite3.Connection) -> None:
+            from_thread.run_sync(begun.set)
+            go_on.wait(5)
+
+        async with anyio.create_task_group() as group:
+            async with open_sqlite(path, daemon=True) as store:
+                group.start_soon(store._committer.submit, slow)
+                await begun.wait()
+                group.start_soon(store.add_watch, a_watch("a"))
+                await wait_all_tasks_blocked()
+                threading.Timer(0.05, go_on.set).start()
+            group.cancel_scope.cancel()
+        async with open_sqlite(path, daemon=True) as store:
+            assert len(await store.find_watches()) == 1
 
 
 class TestQueries:

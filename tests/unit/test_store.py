@@ -163,11 +163,13 @@ class TestWatches:
 
     async def test_plans_move_with_the_clock(self, store: SqliteStore) -> None:
         """A clock that was set moves polls, deadlines, retries and pauses, so that every wait is as long as it was."""
-        await store.add_watch(a_watch("b", polled_at=NOW - 1))
+        seen = {"polled_at": NOW - 1, "anchor_at": NOW - 2, "unknown_since": NOW - 3}
+        await store.add_watch(a_watch("b", **seen))
         await owe_one(store)
         await store.shift_plans(86_400.0)
         [watch] = await store.watches_of_task("b")
         day = 86_400.0
+        assert {name: getattr(watch, name) for name in seen} == {name: at + day for name, at in seen.items()}
         assert (watch.began_at, watch.next_poll_at, watch.deadline_at) == (NOW + day, NOW + day + 1, NOW + day + 3600)
         assert await store.next_attempt_at("erp") == NOW + day
 
