@@ -114,7 +114,9 @@ class Redelivery:
         """Say on stderr how many there were, and how many not and why."""
         count = self.printer.count
         noun = "delivery" if count == 1 else "deliveries"
-        click.echo(f"{count} {noun} {'would be' if self.dry_run else 'are'} owed again", err=True)
+        click.echo(
+            f"{count} {noun} {'would be' if self.dry_run else 'is' if count == 1 else 'are'} owed again", err=True
+        )
         for reason, number in self.left.items():
             click.echo(f"{number} left as they are: {reason}", err=True)
 

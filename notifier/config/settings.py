@@ -1,12 +1,14 @@
 """The configuration as the rest of the program sees it: frozen values, everything filled in."""
 
+import html
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from notifier.delivery.settings import Basic, Bearer, Callback
 from notifier.hubspot.account import Account
@@ -49,7 +51,15 @@ class Settings:
     def secret_values(self) -> frozenset[str]:
         """Give every text that must never be shown, for ``notifier.secret.redactor``."""
         tokens = {account.token.reveal() for account in self.accounts.values()}
-        return frozenset(tokens).union(*map(_callback_secrets, self.callbacks.values()))
+        plain = tokens.union(*map(_callback_secrets, self.callbacks.values()))
+        return frozenset(spelling for secret in plain for spelling in _spellings(secret))
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Give a secret as those may write it who quote it: as JSON, as PHP's JSON, in a page, in a URL."""
+    in_json = json.dumps(secret)[1:-1]
+    yield from (secret, in_json, in_json.replace("/", "\\/"), secret.replace("/", "\\/"))
+    yield from (html.escape(secret), quote(secret), quote(secret, safe=""), quote_plus(secret))
 
 
 def _callback_secrets(callback: Callback) -> Iterator[str]:

@@ -21,6 +21,9 @@ METADATA = frozenset(
         "fd00:ec2::254",  # Amazon
         "fd00:ec2::23",  # Amazon, for pods
         "fd20:ce::254",  # Google
+        "fd00:c1::a9fe:a9fe",  # Oracle
+        "fd00:42::42",  # Scaleway
+        "fd00:a9fe:a9fe::1",  # Akamai
     )
 )
 

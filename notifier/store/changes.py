@@ -171,3 +171,4 @@ def give_back(
         )
         state = DeliveryState.HELD if row["callback"] in holding else DeliveryState.PENDING
         connection.execute(SQL["adopt"], {"delivery_id": row["delivery_id"], "now": now, "state": str(state)})
+        connection.execute(SQL["hold_if_disabled"], {"delivery_id": row["delivery_id"], "callback": row["callback"]})

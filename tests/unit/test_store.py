@@ -608,3 +608,17 @@ class TestStalePolls:
         expired = replace(old, state=WatchState.EXPIRED, ended_at=NOW)
         assert not await store.save_poll(PollResult(expired, a_telling(old)), NOW)
         assert await store.find_deliveries() == []
+
+
+async def test_a_crash_gives_nothing_back_to_a_disabled_callback(
+    opened: Callable[[], AbstractAsyncContextManager[SqliteStore]],
+) -> None:
+    """What was in flight when the daemon died is held with the rest, and listed so."""
+    async with opened() as old:
+        await owe_one(old)
+        await old.claim("erp", now=NOW, lease=30, limit=1)
+        await old.disable_callback("erp", "by hand", NOW)
+        async with opened() as new:
+            await new.adopt_deliveries(["erp"], [], NOW + 1)
+            [delivery] = await new.find_deliveries()
+    assert (delivery.state, delivery.reason) == (DeliveryState.HELD, "disabled")

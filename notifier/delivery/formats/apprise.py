@@ -98,7 +98,10 @@ class Threads:
         sending = _Sending(request.url, request.body, self._places)
         try:
             with anyio.fail_after(deadline):
-                await anyio.to_thread.run_sync(sending.over.wait, abandon_on_cancel=True)
+                # With a limiter of its own: hanging notifications must not take the threads that others wait for.
+                await anyio.to_thread.run_sync(
+                    sending.over.wait, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+                )
         except TimeoutError:
             return Failure(Reach.UNKNOWN, "apprise_timeout", f"Apprise had not finished after {deadline:g} s")
         finally:

@@ -24,14 +24,21 @@ LARGEST_OUTPUT = 1 << 20  # bytes
 LARGEST_TEMPLATE = 64 * 1024  # characters
 MOST_STEPS = 100_000  # rounds of loops and calls, all together
 WIDEST = 1000  # of what is padded or indented
+MOST_DIGITS = 15  # that ``round`` keeps
+LONGEST_FILLING = 100  # characters that a filter is told to fill in
 LONGEST_MESSAGE = 300
 
 ALONE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+CAPTURING = (nodes.AssignBlock, nodes.Macro, nodes.CallBlock, nodes.FilterBlock)  # output that is not measured
 
 # Methods that make a long text of a short one in a single call; the filters of these names are measured.
 GROWING = frozenset(
-    {"center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "translate", "zfill"}
-)
+    {
+        "center", "encode", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "translate",
+        "zfill",
+    }
+)  # fmt: skip
+UNMEASURED = ("batch", "slice", "wordwrap")  # filters that make long of short, and that no message needs
 USELESS = ("lipsum",)  # random text of any length
 
 
@@ -89,8 +96,12 @@ class _Environment(ImmutableSandboxedEnvironment):
             "join": _measured_join(self.filters["join"]),
             "replace": _replace,
             "format": _format,
-            **{name: _narrow(self.filters[name]) for name in ("center", "indent", "wordwrap", "truncate")},
+            "map": _attributes(self.filters["map"]),
+            **{name: _narrow(self.filters[name], WIDEST) for name in ("center", "indent", "truncate")},
+            "round": _narrow(self.filters["round"], MOST_DIGITS),
         }
+        for name in UNMEASURED:
+            del self.filters[name]
         for name in USELESS:
             del self.globals[name]
 
@@ -105,7 +116,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().call(context, obj, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if isinstance(obj, str) and attr in GROWING:
+        if isinstance(obj, bytes | int | float) or (isinstance(obj, str) and attr in GROWING):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
@@ -168,15 +179,39 @@ def _format(text: Any, *values: Any, **named: Any) -> str:
     return str(str(text) % (named or values))
 
 
-def _narrow(function: Callable[..., Any]) -> Callable[..., Any]:
+def _narrow(function: Callable[..., Any], widest: int) -> Callable[..., Any]:
+    """Bound what a filter is told beside the value: how wide, how many digits, with what to fill."""
+
     def narrow(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(each, int) and each > WIDEST for each in (*args, *kwargs.values())):
-            raise TooMuch(f"wider than {WIDEST}")
+        _check_narrow([*args[1:], *kwargs.values()], widest)
         return function(*args, **kwargs)
 
-    # Jinja marks the functions that are given the environment.
-    narrow.__dict__.update(function.__dict__)
-    return narrow
+    return _marked_as(narrow, function)
+
+
+def _check_narrow(settings: Iterable[Any], widest: int) -> None:
+    for each in settings:
+        if isinstance(each, int) and abs(each) > widest:
+            raise TooMuch(f"wider than {widest}")
+        if isinstance(each, str) and len(each) > LONGEST_FILLING:
+            raise TooMuch(f"a filling longer than {LONGEST_FILLING} characters")
+
+
+def _attributes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``map`` pick attributes, and apply no filters: their rounds would not be counted."""
+
+    def attributes(*args: Any, **kwargs: Any) -> Any:
+        if "attribute" not in kwargs:
+            raise TooMuch("map is for attributes: map(attribute='message'); write a loop for more")
+        return function(*args, **kwargs)
+
+    return _marked_as(attributes, function)
+
+
+def _marked_as(wrapper: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Carry over Jinja's marks of functions that are given the environment or the context."""
+    wrapper.__dict__.update(function.__dict__)
+    return wrapper
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
@@ -237,6 +272,10 @@ _LIMITS: Mapping[str, Callable[[Any, Any], None]] = {
 def _check_names(tree: nodes.Template, known: Iterable[str]) -> None:
     for node in tree.find_all(ALONE):
         raise jinja2.TemplateSyntaxError("a template stands alone: no include, import or extends", node.lineno)
+    for node in tree.find_all(CAPTURING):
+        raise jinja2.TemplateSyntaxError(
+            "a template writes straight out: no macro, call, filter or set block", node.lineno
+        )
     unknown = meta.find_undeclared_variables(tree) - {*known, "range", "dict", "namespace", "cycler", "joiner"}
     for name in tree.find_all(nodes.Name):
         if name.name in unknown and name.ctx == "load":

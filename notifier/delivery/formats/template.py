@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 NAMES = ("type", "timestamp", "event_id", "data", "title", "summary", "link")
 PRICKLY = 'quoted "so" \\'  # what breaks JSON that was put together by hand
 
+# Texts of the payload that hold no quotation marks: names of the configuration, ids, times, our own words.
+OURS = frozenset(
+    {
+        "account", "began_at", "callback", "completed_at", "deadline_at", "delivery_id", "died_at", "disabled_at", "event_id",
+        "kind", "observed_at", "outcome", "rejected_at", "requested_at", "restored_at", "started_at", "task_id", "type",
+    }
+)  # fmt: skip
+
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: ?; ?[\w-]+=(?:[\w.:-]+|\"[^\"]*\"))*", re.ASCII)
 _HOW_TO_QUOTE = "write texts as {{ title | tojson }}, without quotation marks around them"
 
@@ -137,7 +145,13 @@ def _refuse_constant(name: str) -> None:
 
 
 def _prickly(event: Event) -> Event:
-    """Give the same event with texts that need to be escaped where people and HubSpot write freely."""
-    texts = {name: PRICKLY for name in ("label", "problem", "reason") if isinstance(event.data.get(name), str)}
-    errors = [{**error, "message": PRICKLY} for error in event.data.get("errors") or ()]
-    return replace(event, data={**event.data, **texts, **({"errors": errors} if errors else {})})
+    """Give the same event with texts that need to be escaped wherever people and HubSpot write freely."""
+    return replace(event, data=_pricked(event.data))
+
+
+def _pricked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: each if key in OURS else _pricked(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_pricked(each) for each in value]
+    return PRICKLY if isinstance(value, str) else value
