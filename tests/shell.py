@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,11 +57,13 @@ class Shell:
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @asynccontextmanager
-    async def running(self, *arguments: str, stop: bool = True) -> AsyncIterator[Process]:
+    async def running(
+        self, *arguments: str, stop: bool = True, program: Sequence[str] = ("-m", "notifier")
+    ) -> AsyncIterator[Process]:
         """Run a command beside the test; ended with SIGTERM, by force when that does not do."""
         with (self.folder / "stderr.log").open("ab") as log:
             process = await anyio.open_process(
-                [sys.executable, "-m", "notifier", *arguments],
+                [sys.executable, *program, *arguments],
                 cwd=self.folder,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
