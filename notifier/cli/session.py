@@ -17,10 +17,14 @@ T = TypeVar("T")
 
 
 def expected_error(error: BaseException) -> NotifierError | None:
-    """Take an error of ours out of the groups that task groups wrap it in; None when there is a bug among them."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error if isinstance(error, NotifierError) else None
+    """Take an error of ours out of the groups that task groups wrap it in; None when there is a bug among them.
+
+    Of several, the first: a store that can't be used any more is met by every loop at once.
+    """
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, NotifierError) else None
+    expected = [expected_error(each) for each in error.exceptions]
+    return None if None in expected else expected[0]
 
 
 def run_async(work: Callable[[], Awaitable[T]]) -> T:

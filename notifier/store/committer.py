@@ -8,18 +8,21 @@ that a batch with a bad change in it is undone and its changes are made one by o
 import math
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
 
+from notifier.errors import NotifierError
 from notifier.store.connection import PASSING
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
 
 MOST_IN_ONE = 500  # changes of one transaction: bounds how long a reader of the result waits
+SHORT_LOG = 100  # pages of the log of changes, once the disk has been full
 PASSING_PAUSE = 1.0  # seconds between tries while the disk is full or the file is held
 
 
@@ -36,9 +39,15 @@ class Committer:
     """Runs changes on the one connection that writes; ``run`` must be running in a task group."""
 
     def __init__(
-        self, connection: sqlite3.Connection, on_stuck: Callable[[str], None], patience: float = math.inf
+        self,
+        connection: sqlite3.Connection,
+        on_stuck: Callable[[str], None],
+        patience: float = math.inf,
+        *,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
+        self._check = check  # raises when what is committed would not be kept
         self._patience = patience  # seconds after which a trouble that passes counts as one that does not
         self._on_stuck = on_stuck  # told once when commits begin to fail for a reason that passes
         self._turn = anyio.Lock()
@@ -61,6 +70,7 @@ class Committer:
     async def look(self, read: Change[T]) -> T:
         """Read on the writing connection, between two commits."""
         async with self._turn:
+            self._check()
             return await to_thread.run_sync(read, self._connection)
 
     async def run(self) -> None:
@@ -91,7 +101,18 @@ class Committer:
         """Make what is not made yet; gives the trouble that passes, if there is one."""
         unmade = [wish for wish in batch if not wish.made]
         async with self._turn:
-            return await to_thread.run_sync(_commit_together, self._connection, unmade)
+            return await to_thread.run_sync(self._commit_and_check, unmade)
+
+    def _commit_and_check(self, batch: Sequence[_Wish]) -> Exception | None:
+        """Commit; nobody is told that something is on disk which is on no disk any more."""
+        if self.stuck:
+            _empty_log(self._connection)
+        trouble = _commit_together(self._connection, batch)
+        try:
+            self._check()
+        except NotifierError as error:
+            return _told(batch, error)
+        return trouble
 
     def _tell_stuck(self, trouble: str) -> None:
         if not self.stuck:
@@ -121,6 +142,17 @@ def _told(batch: Sequence[_Wish], trouble: Exception | None) -> Exception | None
 
 def _passes(trouble: Exception) -> bool:
     return isinstance(trouble, sqlite3.Error) and getattr(trouble, "sqlite_errorcode", 0) & 0xFF in PASSING
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Have the log of changes give its space back, which on a small disk may be nearly all there is.
+
+    SQLite does so by itself only once the log has 4 MB, from now on with ``SHORT_LOG``: a log that fills the disk leaves no
+    room to move its pages to. Before anything else is written, or that takes what room there is.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute(f"PRAGMA wal_autocheckpoint = {SHORT_LOG}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _transact(connection: sqlite3.Connection, batch: Sequence[_Wish]) -> Exception | None:

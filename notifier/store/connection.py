@@ -10,6 +10,7 @@ from notifier.store.queries import load_migrations
 
 APPLICATION_ID = 0x4E4F5449  # "NOTI": tells our file from any other SQLite database
 BUSY_TIMEOUT = 10.0  # seconds to wait for another writer
+DAMAGED = "the file is damaged; move it away (with its -wal file) and restore a copy"
 
 # What SQLite says of a disk that is full or a file somebody else is writing: it passes.
 PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -27,6 +28,8 @@ def open_file(path: Path, *, create: bool, daemon: bool) -> sqlite3.Connection:
     try:
         connection = _connect(path)
         try:
+            if daemon:
+                _refuse_damaged(connection, path)
             _check_and_migrate(connection, path, may_migrate=daemon or is_locked(path) is None)
         except BaseException:
             connection.close()
@@ -53,7 +56,7 @@ def unusable(path: Path, error: sqlite3.Error) -> StoreUnusable:
     """Put SQLite's word into one line that names the file and what to do."""
     remedies = {
         "SQLITE_NOTADB": "this is not a notifier store; configure another `store`",
-        "SQLITE_CORRUPT": "the file is damaged; move it away (with its -wal file) and restore a copy",
+        "SQLITE_CORRUPT": DAMAGED,
         "SQLITE_READONLY": "the file or its folder can't be written by this user",
         "SQLITE_CANTOPEN": "the file or its folder can't be opened by this user",
         "SQLITE_FULL": "the disk is full",
@@ -125,6 +128,13 @@ def _check_and_migrate(connection: sqlite3.Connection, path: Path, *, may_migrat
     except BaseException:
         connection.rollback()
         raise
+
+
+def _refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
+    """Look through the pages for damage: half a second per gigabyte, from memory."""
+    found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreUnusable(f"{path}: {' '.join(found.split())}: {DAMAGED}")
 
 
 def _schema_version(connection: sqlite3.Connection) -> int:

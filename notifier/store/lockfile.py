@@ -22,7 +22,7 @@ class LockFile:
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        path = _lock_of(store)
+        path = lock_of(store)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -61,7 +61,7 @@ class LockFile:
         os.close(self._fd)
 
 
-def _lock_of(store: Path) -> Path:
+def lock_of(store: Path) -> Path:
     """Name the lock after the file itself: a link to it must not have a lock of its own."""
     store = store.resolve()
     return store.with_name(store.name + ".lock")
@@ -70,7 +70,7 @@ def _lock_of(store: Path) -> Path:
 def is_locked(store: Path) -> int | None:
     """Give the process id of the daemon that runs on ``store``, or None when there is none."""
     try:
-        fd = os.open(_lock_of(store), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(lock_of(store), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

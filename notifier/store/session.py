@@ -45,11 +45,15 @@ class SqliteSession:
         except sqlite3.Error as error:
             raise unusable(self.path, error) from error
 
+    async def _look(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._committer.look(read)
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
+
     async def changed_elsewhere(self) -> bool:
         """Tell whether somebody else wrote to the store since this was last asked."""
-        version = await self._committer.look(
-            lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0])
-        )
+        version = await self._look(lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0]))
         changed = self._version_seen is not None and version != self._version_seen
         self._version_seen = version
         return changed

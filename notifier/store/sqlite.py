@@ -5,7 +5,6 @@ committed. The lock file makes a daemon the only session; commands open the same
 """
 
 import json
-import math
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
@@ -14,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from notifier.errors import UnknownName
+from notifier.errors import NotifierError, UnknownName
 from notifier.model import Attempt, Body, Claim, Delivery, DeliveryState, Event, Watch, WatchState
 from notifier.store import changes, pruning
 from notifier.store.committer import Committer
@@ -34,6 +33,7 @@ from notifier.store.contract import (
     Telling,
 )
 from notifier.store.lockfile import LockFile
+from notifier.store.presence import presence_of
 from notifier.store.rows import (
     attempt_from_row,
     delivery_from_row,
@@ -72,14 +72,18 @@ async def open_sqlite(
         if not daemon:
             writer.execute(f"PRAGMA busy_timeout = {int(COMMAND_PATIENCE * 100)}")  # several tries within its patience
         reader = stack.enter_context(closing(open_reader(path)))
-        committer = Committer(writer, on_stuck, patience=math.inf if daemon else COMMAND_PATIENCE)
+        committer = (
+            Committer(writer, on_stuck, check=presence_of(path).check)
+            if daemon
+            else Committer(writer, on_stuck, COMMAND_PATIENCE)
+        )
         async with anyio.create_task_group() as group:
             group.start_soon(committer.run)
             try:
                 yield SqliteStore(path, reader, committer)
             finally:
                 # What was asked before it is then on disk. Where it fails, those who asked have heard why.
-                with anyio.move_on_after(DRAIN_LIMIT, shield=True), suppress(sqlite3.Error):
+                with anyio.move_on_after(DRAIN_LIMIT, shield=True), suppress(sqlite3.Error, NotifierError):
                     await committer.submit(lambda _connection: None)
                 committer.stop()
 
@@ -297,7 +301,7 @@ class SqliteStore(SqliteSession):
         return await self._change(lambda it: pruning.give_back_space(it, limit))
 
     async def size(self) -> int:
-        return await self._committer.look(pruning.size)
+        return await self._look(pruning.size)
 
     # -- the store itself ---------------------------------------------------------------------------------------------
     async def latest_time(self) -> float | None:
