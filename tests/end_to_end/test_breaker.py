@@ -117,8 +117,9 @@ async def test_one_probe_at_a_time(tmp_path: Path) -> None:
         assert len(it.receiver.arrivals) <= 5 + erp.concurrency - 1 + 2
 
 
-async def test_a_probe_that_gets_429(tmp_path: Path) -> None:
+async def test_a_probe_that_gets_429(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody answers, so the breaker closes; what was asked for is a pause, and that is kept."""
+    monkeypatch.setattr("notifier.delivery.verdict.FIRST_PAUSE", 0.1)
     async with rig(tmp_path) as it:
         it.receiver.script(*[500] * 5, Answer(429, {"Retry-After": "1"}))
         erp = webhook(it.receiver_url + "/hook", concurrency=1)

@@ -132,8 +132,11 @@ async def test_410_disables_the_callback_and_buries_its_queue(tmp_path: Path) ->
         assert told == ["callback.disabled"]
 
 
-async def test_429_pauses_the_whole_callback_and_costs_no_attempt(tmp_path: Path) -> None:
+async def test_429_pauses_the_whole_callback_and_costs_no_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Retry-After is obeyed for everything owed to the callback."""
+    monkeypatch.setattr("notifier.delivery.verdict.FIRST_PAUSE", 0.1)
     async with rig(tmp_path) as it:
         it.receiver.script(Answer(429, {"Retry-After": "1"}))
         erp = webhook(it.receiver_url + "/hook", concurrency=1, max_attempts=1)
@@ -143,8 +146,9 @@ async def test_429_pauses_the_whole_callback_and_costs_no_attempt(tmp_path: Path
         assert arrivals[1].received_at - arrivals[0].received_at >= 1.0
 
 
-async def test_a_storm_of_429s_loses_nothing(tmp_path: Path) -> None:
+async def test_a_storm_of_429s_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often a receiver says no, everything arrives when it stops."""
+    monkeypatch.setattr("notifier.delivery.verdict.FIRST_PAUSE", 0.1)
     async with rig(tmp_path) as it:
         it.receiver.script(*[Answer(429, {"Retry-After": "0"})] * 3)
         erp = webhook(it.receiver_url + "/hook", max_attempts=2)

@@ -57,14 +57,14 @@ async def test_a_rate_spaces_out_whatever_is_due(tmp_path: Path) -> None:
     async with rig(tmp_path) as it:
         for task in "abcd":
             it.hubspot.add_task(task, pending=0.0, processing=0.0)
-        spaced = webhook(it.receiver_url + "/hook", concurrency=4, rate=RateLimit(10, 1.0))
+        spaced = webhook(it.receiver_url + "/hook", concurrency=4, rate=RateLimit(5, 1.0))
         async with it.daemon(it.settings("abcd", [spaced])):
             arrivals = await it.receiver.wait_for(4)
             await it.facts.wait_for("attempt.finished", 4)
         times = [each.received_at for each in arrivals]
         gaps = [later - earlier for earlier, later in pairwise(times)]
-        assert min(gaps) > 0.05
-        assert times[-1] - times[0] > 0.25
+        assert min(gaps) > 0.02
+        assert times[-1] - times[0] > 0.3
 
 
 async def test_what_is_due_next_does_not_wait_for_an_answer(tmp_path: Path) -> None:
