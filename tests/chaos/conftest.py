@@ -10,7 +10,8 @@ import pytest
 from chaos.world import World, world
 
 SEED = int(os.environ.get("NOTIFIER_CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
-_figures: list[str] = []
+os.environ["NOTIFIER_CHAOS_SEED"] = str(SEED)  # the workers that xdist starts take it from here
+FIGURES = "figures"
 
 
 @pytest.fixture
@@ -27,13 +28,15 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def note() -> Callable[[str], None]:
-    """Have a line of figures printed at the end."""
-    return _figures.append
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Have a line of figures printed at the end; they travel with the test's report, from a worker, too."""
+    return lambda line: request.node.user_properties.append((FIGURES, line))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the seed and what was counted."""
     terminalreporter.write_line(f"NOTIFIER_CHAOS_SEED={SEED}")
-    for line in _figures:
-        terminalreporter.write_line(line)
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    for name, line in (each for report in reports if report.when == "call" for each in report.user_properties):
+        if name == FIGURES:
+            terminalreporter.write_line(str(line))

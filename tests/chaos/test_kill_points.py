@@ -236,7 +236,9 @@ async def test_killed_when_an_account_is_rejected(it: World, chance: random.Rand
     assert toll.disagreements == []
     assert set(states(it.store)) <= {("erp", "delivered"), ("ops", "delivered")}
     told = {each.webhook_id for each in it.receiver.arrivals if callback_of(each) == "ops"}
-    assert len(told) == states(it.store).get(("ops", "delivered"), 0) == {"standing_committed": 4}.get(point, 0)
+    assert len(told) == states(it.store).get(("ops", "delivered"), 0)
+    # More than one of each kill when polls that were in flight together had different answers.
+    assert len(told) >= 4 if point == "standing_committed" else not told
     assert {task_of(each) for each in it.receiver.arrivals if callback_of(each) == "erp"} == set(endings)
 
 

@@ -12,7 +12,7 @@ from chaos.scenes import CALLBACKS, moody, unending, wait_for_all
 from chaos.truth import duplicates, wrongs
 from chaos.world import World
 
-KILLS = 64
+KILLS = 200
 CONCURRENCY = 4
 SABOTEUR = Path(__file__).parent / "programs" / "saboteur.py"
 
@@ -34,8 +34,8 @@ async def kill_again_and_again(
 
 @pytest.mark.timeout(240)
 async def test_killed_at_any_moment(it: World, chance: random.Random, note: Callable[[str], None]) -> None:
-    """420 tasks and 64 times kill -9: all are told, rightly, repetitions under the same id and few."""
-    endings = unending(it, chance, 420)
+    """1,000 tasks and 200 times kill -9: all are told, rightly, repetitions under the same id and few."""
+    endings = unending(it, chance, 1000)
     for callback in CALLBACKS:
         it.receiver.script(*moody(chance, 5000), path=f"/{callback}")
     it.write(it.config(endings, callbacks=CALLBACKS))
