@@ -33,7 +33,7 @@ class Registries:
 def registries() -> Registries:
     """Give the registries of formats and kinds."""
     from notifier.delivery.formats import FORMATS  # noqa: PLC0415  # reading a file must not load what sends requests
-    from notifier.hubspot.kinds import DEFAULT_KIND, KINDS  # noqa: PLC0415
+    from notifier.hubspot.kinds import DEFAULT_KIND, KINDS  # noqa: PLC0415  # likewise
 
     return Registries(FORMATS, tuple(KINDS), DEFAULT_KIND)
 

@@ -153,7 +153,8 @@ class TestOpening:
         """As `touch` or a crash before the first commit leaves it."""
         path.parent.mkdir()
         path.touch()
-        await open_once(path)
+        async with open_sqlite(path, daemon=True) as store:
+            assert await store.find_watches() == []
 
     async def test_no_store_yet(self, path: Path) -> None:
         """A command that only looks makes no file."""
