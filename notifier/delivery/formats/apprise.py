@@ -91,7 +91,7 @@ class Threads:
         """Notify once; 200 stands for Apprise's yes."""
         import anyio  # noqa: PLC0415  # so that reading a configuration does not load it
 
-        from notifier.http import Failure, Reach  # noqa: PLC0415
+        from notifier.http import Failure, Reach  # noqa: PLC0415  # likewise
 
         if not self._places.acquire(blocking=False):
             return Failure(Reach.NOT_SENT, "apprise_busy", "notifications that were given up still hang in Apprise")
@@ -124,7 +124,7 @@ class _Sending:
         threading.Thread(target=self._run, name="apprise", daemon=True).start()
 
     def result(self) -> "Response | Failure":
-        from notifier.http import Failure, Reach, Response  # noqa: PLC0415
+        from notifier.http import Failure, Reach, Response  # noqa: PLC0415  # likewise
 
         if self._problem is None:
             return Response(200, {}, b"")

@@ -136,7 +136,7 @@ class _Measured(NodeTransformer):
         node.iter = _filtered(node.iter, "stepwise")
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802  # likewise
         self.generic_visit(node)
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), "concat")
 
