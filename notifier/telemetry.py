@@ -4,7 +4,6 @@ The core reports facts and knows nothing of their readers. One canonical line pe
 and per attempt; names are ``noun.verbed``.
 """
 
-import functools
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,14 +50,6 @@ class Telemetry:
         """Report ``fact``."""
         for subscriber in self._subscribers:
             subscriber(fact)
-
-    def subscribe(self, subscriber: Report) -> Callable[[], None]:
-        """Add a reader of facts; the answer takes it away again."""
-        self._subscribers = (*self._subscribers, subscriber)
-        return functools.partial(self._unsubscribe, subscriber)
-
-    def _unsubscribe(self, subscriber: Report) -> None:
-        self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
 
 
 def printed(value: object) -> str:

@@ -251,9 +251,6 @@ class Store(Protocol):
     async def oldest_undelivered(self) -> dict[str, float]:
         """Tell per callback since when its oldest pending delivery is owed."""
 
-    async def redeliver(self, delivery_id: str, now: float) -> Delivery:
-        """Owe a delivery again, with all its retries. :raises UnknownName: no such delivery."""
-
     async def redeliver_all(
         self, delivery_ids: Sequence[str], now: float, *, states: Collection[DeliveryState] = ()
     ) -> Sequence[str]:

@@ -229,15 +229,6 @@ class SqliteStore(SqliteSession):
     async def oldest_undelivered(self) -> dict[str, float]:
         return {row[0]: row[1] for row in await self._read("oldest_undelivered", ())}
 
-    async def redeliver(self, delivery_id: str, now: float) -> Delivery:
-        await self._change(
-            lambda connection: (
-                connection.execute(changes.SQL["redeliver"], {"delivery_id": delivery_id, "now": now}) and None
-            )
-        )
-        delivery, _, _ = await self.find_delivery(delivery_id)
-        return delivery
-
     async def redeliver_all(
         self, delivery_ids: Sequence[str], now: float, *, states: Collection[DeliveryState] = ()
     ) -> Sequence[str]:

@@ -89,7 +89,7 @@ async def test_what_never_works_dies_and_the_operator_hears(tmp_path: Path) -> N
             assert dead["data"]["undelivered"]["task_id"] == "a"
             async with it.store() as store:
                 [delivery] = await store.find_deliveries(callback="erp")
-                await store.redeliver(delivery.delivery_id, time.time())
+                await store.redeliver_all([delivery.delivery_id], time.time())
             await it.receiver.wait_for(6)
             await it.facts.wait_for(
                 "attempt.finished", where=lambda fact: isinstance(fact, AttemptFinished) and fact.number == 5
@@ -126,7 +126,7 @@ async def test_410_disables_the_callback_and_buries_its_queue(tmp_path: Path) ->
                 assert states <= {(DeliveryState.DEAD, "gone"), (DeliveryState.HELD, "disabled")}
                 await store.enable_callback("erp", time.time())
                 for each in await store.find_deliveries(callback="erp", states=[DeliveryState.DEAD]):
-                    await store.redeliver(each.delivery_id, time.time())
+                    await store.redeliver_all([each.delivery_id], time.time())
             await it.receiver.wait_for(4)
         told = [json.loads(arrival.body)["type"] for arrival in it.receiver.arrivals if arrival.path == "/ops"]
         assert told == ["callback.disabled"]

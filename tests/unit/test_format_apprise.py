@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from notifier.delivery.formats import FORMATS
@@ -228,3 +229,16 @@ def test_what_follows_of_it() -> None:
         assert (verdict.reason, verdict.at) == (reason, 5.0)
         held = decide(Case(claim, Callback("chat", Secret(""), on_unknown=OnUnknown.HOLD), 0.0, 0.5), failure)
         assert held == Hold(reason)
+
+
+async def test_hanging_notifications_take_no_thread_from_anybody_else() -> None:
+    """Fifty of them, more than anyio's forty common threads: the store and all others still get theirs."""
+    threads = Threads(50)
+    async with receiving() as (receiver, url), anyio.create_task_group() as group:
+        receiver.script(*["hang"] * 50)
+        for _ in range(50):
+            group.start_soon(lambda: notify(url, threads=threads))
+        await receiver.wait_for(50)
+        with anyio.fail_after(2):
+            assert await anyio.to_thread.run_sync(lambda: "done") == "done"
+        group.cancel_scope.cancel()

@@ -333,7 +333,8 @@ class TestDeliveries:
         await owe_one(store)
         [claim] = await store.claim("erp", now=NOW, lease=30, limit=1)
         await store.settle(verdict(claim.delivery, 1, state=state, failures=10, reason="exhausted"), NOW)
-        delivery = await store.redeliver(claim.delivery.delivery_id, NOW + 9)
+        assert await store.redeliver_all([claim.delivery.delivery_id], NOW + 9) == [claim.delivery.delivery_id]
+        [delivery] = await store.find_deliveries()
         assert (delivery.state, delivery.failures, delivery.reason) == (DeliveryState.PENDING, 0, None)
         [again] = await store.claim("erp", now=NOW + 9, lease=30, limit=1)
         assert again.number == 2
@@ -466,7 +467,7 @@ class TestForgetting:
         """Redelivered and dead again, it is kept as long as if it were new; so are those a 410 buried."""
         await self.settled(store, "a", erp=DeliveryState.DEAD)
         [dead] = await store.find_deliveries()
-        await store.redeliver(dead.delivery_id, NOW + 1000)
+        await store.redeliver_all([dead.delivery_id], NOW + 1000)
         assert await self.prune(store, Ages(NOW + 999, NOW + 999)) == (0, 0, 0, 0)
         [claim] = await store.claim("erp", now=NOW + 1000, lease=30, limit=1)
         await owe_one(store, task_id="b")

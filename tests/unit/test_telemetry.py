@@ -18,40 +18,9 @@ class Seen(Fact):
 def test_every_subscriber_gets_every_fact_in_order() -> None:
     """Subscribers are called in the order they came."""
     told: list[tuple[str, Fact]] = []
-    telemetry = Telemetry(lambda fact: told.append(("first", fact)))
-    telemetry.subscribe(lambda fact: told.append(("second", fact)))
+    telemetry = Telemetry(lambda fact: told.append(("first", fact)), lambda fact: told.append(("second", fact)))
     telemetry(Seen("x"))
     assert told == [("first", Seen("x")), ("second", Seen("x"))]
-
-
-def test_unsubscribe() -> None:
-    """A subscriber taken away hears nothing more, the others do; twice is harmless."""
-    first: list[Fact] = []
-    second: list[Fact] = []
-    telemetry = Telemetry(second.append)
-    unsubscribe = telemetry.subscribe(first.append)
-    telemetry(Seen("1"))
-    unsubscribe()
-    unsubscribe()
-    telemetry(Seen("2"))
-    assert first == [Seen("1")]
-    assert second == [Seen("1"), Seen("2")]
-
-
-def test_unsubscribe_while_a_fact_is_told() -> None:
-    """A display that leaves because of a fact does not rob the others of it."""
-    told: list[str] = []
-    telemetry = Telemetry()
-
-    def leave(_fact: Fact) -> None:
-        told.append("leaving")
-        unsubscribe()
-
-    unsubscribe = telemetry.subscribe(leave)
-    telemetry.subscribe(lambda _fact: told.append("other"))
-    telemetry(Seen("x"))
-    telemetry(Seen("y"))
-    assert told == ["leaving", "other", "other"]
 
 
 def test_crashed_names_the_innermost_error() -> None:

@@ -85,12 +85,7 @@ WHERE state = 'held' AND state <> 'delivered' AND reason = 'absent' AND callback
 UPDATE deliveries SET state = 'pending', reason = NULL, next_attempt_at = :now
 WHERE state = 'held' AND state <> 'delivered' AND reason IN ('absent', 'disabled') AND callback = :callback;
 
--- redeliver: owed again with all its retries
-UPDATE deliveries SET state = 'pending', failures = 0, plain = 0, reason = NULL, next_attempt_at = :now, delivered_at = NULL,
-    settled_at = NULL
-WHERE delivery_id = :delivery_id AND leased_by IS NULL;
-
--- redeliver_all: likewise, several; not to a callback that takes none
+-- redeliver_all: owed again with all their retries; not to a callback that takes none
 UPDATE deliveries SET state = 'pending', failures = 0, plain = 0, reason = NULL, next_attempt_at = :now, delivered_at = NULL,
     settled_at = NULL
 WHERE delivery_id IN (SELECT value FROM json_each(:delivery_ids)) AND leased_by IS NULL
