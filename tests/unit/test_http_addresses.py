@@ -1,16 +1,20 @@
 """Which address is connected to: the one that was checked, the next one when it does not answer, never a refused one."""
 
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from peers import OK, answers, free_port, peer
 
 from notifier.delivery.egress import CONFIGURED
 from notifier.http import Address, Failure, Http, Request, Resolve, Response
+from notifier.http.dialing import resolve
 
 REFUSED = "127.0.0.2"
 
@@ -147,3 +151,33 @@ async def test_no_address_at_all() -> None:
         failure = await post(it, 1)
     assert isinstance(failure, Failure)
     assert (failure.reach, failure.reason) == ("not_sent", "dns_error")
+
+
+async def test_a_name_server_that_hangs_takes_no_thread_from_anybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty names that nobody answers for, more than anyio's forty common threads: others resolve as ever."""
+    answered, asked = threading.Event(), threading.Semaphore(0)
+    look_up = socket.getaddrinfo
+
+    def hang(host: bytes, *arguments: Any, **options: Any) -> Any:
+        if host.endswith(b".invalid"):
+            asked.release()
+            answered.wait(20)
+            raise socket.gaierror("nobody answers")
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr("notifier.http.dialing.socket.getaddrinfo", hang)
+    try:
+        async with anyio.create_task_group() as group:
+            for number in range(50):
+                group.start_soon(resolve, f"n{number}.invalid", 443)
+            hanging = 0
+            with anyio.fail_after(5):
+                while hanging < 50:
+                    hanging += asked.acquire(blocking=False)
+                    await anyio.sleep(0)
+            with anyio.fail_after(2):
+                assert await resolve("127.0.0.1", 443) == ["127.0.0.1"]
+                assert await anyio.to_thread.run_sync(lambda: "done") == "done"
+            group.cancel_scope.cancel()
+    finally:
+        answered.set()
