@@ -79,14 +79,21 @@ async def test_stopped_while_it_starts(it: World, number: Signals) -> None:
     """A signal before, while and after the daemon sets up its hearing ends it within seconds, without a traceback."""
     it.write(it.config(["t"]))
     it.hubspot.add_task("t", pending=0.0, ends="never")
-    codes = set()
+    began = time.monotonic()
+    daemon = await it.started()
+    needed = time.monotonic() - began  # a busy machine takes several times as long to start
+    assert await daemon.stop(number) == 0
     for step in range(16):
         daemon = it.start()
-        await anyio.sleep(0.04 * step)
-        codes.add(code := await daemon.stop(number, timeout=5.0))
-        assert code in {0, -number, 128 + number} or (code == 1 and "Aborted!" in daemon.log), daemon.log
+        await anyio.sleep(needed * step / 12)
+        code = await daemon.stop(number, timeout=5.0)
+        assert code in {0, -number, 128 + number} or _ended_before_us(code, daemon.log), daemon.log
         assert '"daemon.crashed"' not in daemon.log
-    assert 0 in codes, codes
+
+
+def _ended_before_us(code: int, log: str) -> bool:
+    """Recognise Ctrl-C as click says it while commands are read, and as Python says it before a line of ours has run."""
+    return code == 1 and ("Aborted!" in log or log.startswith("Could not import runpy module"))
 
 
 @pytest.mark.timeout(60)
